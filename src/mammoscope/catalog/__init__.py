@@ -1,0 +1,1 @@
+"""A tree of files -> who and what is in it; and which patient stands in which partition."""

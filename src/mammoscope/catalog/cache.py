@@ -1,0 +1,73 @@
+"""A catalog is made once for a tree that does not change, whoever asks and however many at once."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mammoscope.catalog.cbis_ddsm import index_tree
+from mammoscope.catalog.headers import Progress
+from mammoscope.catalog.tables import MAMMOGRAMS, read_catalog, write_catalog
+from mammoscope.catalog.tree import Tree, walk_tree
+from mammoscope.errors import MammoscopeError
+from mammoscope.records import Catalog
+
+
+def load_catalog(
+    root: Path,
+    cache_dir: Path,
+    *,
+    workers: int = 0,
+    progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Catalog:
+    """The catalog of the tree at `root`, from the cache where no file's name, size or time has changed since.
+
+    One process indexes while others that want the same catalog wait, and `say` so. `cache_dir` is made; each state of
+    a tree has a folder of its own in it.
+
+    Raises:
+        MammoscopeError: as index_cbis_ddsm does; where the cache lies in the tree or cannot be written.
+    """
+    tree = walk_tree(root)
+    if cache_dir.resolve().is_relative_to(root.resolve()):
+        raise MammoscopeError(f"store.root: {cache_dir} lies in source.root={root}, which is never written to")
+    say = say or (lambda words: None)
+    folder = cache_dir / tree.fingerprint[:16]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(cache_dir / f"{folder.name}.lock")
+        _acquire(lock, say)
+    except OSError as error:
+        raise MammoscopeError(f"store.root: {cache_dir} cannot be written: {error.strerror or error}") from error
+    try:
+        return _cached(folder, say) or _index(tree, folder, workers, progress)
+    finally:
+        lock.release()
+
+
+def _acquire(lock: FileLock, say: Callable[[str], None]) -> None:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say("another process indexes this source; waiting for it")
+        lock.acquire()
+
+
+def _cached(folder: Path, say: Callable[[str], None]) -> Catalog | None:
+    if not (folder / MAMMOGRAMS).exists():
+        return None
+    try:
+        return read_catalog(folder)
+    except MammoscopeError as error:  # a copy of what the tree says: made again, not mourned
+        say(f"the cached catalog is damaged and made again ({error})")
+        return None
+
+
+def _index(tree: Tree, folder: Path, workers: int, progress: Progress | None) -> Catalog:
+    catalog = index_tree(tree, workers=workers, progress=progress)
+    try:
+        write_catalog(catalog, folder)
+    except OSError as error:
+        raise MammoscopeError(f"store.root: {folder} cannot be written: {error.strerror or error}") from error
+    return catalog

@@ -1,0 +1,172 @@
+"""What a run stood on: which patients and films were in which partition, and that none was in two."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from mammoscope.catalog.splits import name_some
+from mammoscope.errors import LeakError, MammoscopeError
+from mammoscope.records import Sample
+from mammoscope.vocabulary import Partition, SplitScheme
+
+FORMAT = "mammoscope-split-1"
+FEWEST_PATIENTS = 2  # of each class in each partition: with one, an interval over patients has no width
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Members:
+    """Sorted. Films are hashes of raw pixels (records.Sample.film)."""
+
+    patients: tuple[str, ...]
+    films: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    scheme: SplitScheme
+    seed: int
+    validation_fraction: float
+    members: Mapping[Partition, Members]  # all three partitions
+    dropped: tuple[str, ...]  # patients whose training rows the scheme left out
+    notes: tuple[str, ...]
+
+    @property
+    def manifest(self) -> str:
+        """Canonical JSON: what the digest is of."""
+        content = {
+            "format": FORMAT,
+            "scheme": self.scheme,
+            "seed": self.seed,
+            "validation_fraction": self.validation_fraction,
+            "members": {partition: asdict(self.members[partition]) for partition in Partition},
+            "dropped": self.dropped,
+            "notes": self.notes,
+        }
+        return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.manifest.encode()).hexdigest()
+
+    def to_json(self) -> str:
+        return json.dumps({"digest": self.digest, "manifest": json.loads(self.manifest)}, indent=1, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Certificate":
+        """Raises: MammoscopeError for what is no certificate, or not the one that was issued."""
+        try:
+            outer = json.loads(text)
+            content = outer["manifest"]
+            certificate = cls(
+                scheme=SplitScheme(content["scheme"]),
+                seed=content["seed"],
+                validation_fraction=content["validation_fraction"],
+                members={p: Members(**{k: tuple(v) for k, v in content["members"][p].items()}) for p in Partition},
+                dropped=tuple(content["dropped"]),
+                notes=tuple(content["notes"]),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise MammoscopeError(f"split certificate: no {FORMAT} ({type(error).__name__}: {error})") from error
+        if certificate.digest != outer.get("digest"):
+            raise MammoscopeError(
+                f"split certificate: digest {outer.get('digest')} does not fit its content; it was changed by hand"
+            )
+        return certificate
+
+
+def certify(
+    samples_by_partition: Mapping[Partition, Sequence[Sample]],
+    *,
+    scheme: SplitScheme,
+    seed: int,
+    fraction: float,
+    dropped: Sequence[str],
+) -> Certificate:
+    """The certificate of samples in which no patient and no film crosses, and every partition has both classes.
+
+    Raises:
+        LeakError: naming the patients or films in two partitions.
+        MammoscopeError: with the counts, where train, validation or a test that is not empty has too few patients.
+    """
+    samples = {partition: tuple(samples_by_partition.get(partition, ())) for partition in Partition}
+    _check_crossing(samples)
+    _check_classes(samples)
+    notes = () if samples[Partition.test] else ("the test partition is empty: no file of it is in this source",)
+    return Certificate(
+        scheme=scheme,
+        seed=seed,
+        validation_fraction=fraction,
+        members={partition: _members(own) for partition, own in samples.items()},
+        dropped=tuple(sorted(dropped)),
+        notes=notes,
+    )
+
+
+def check_against(certificate: Certificate, samples: Sequence[Sample], partition: Partition) -> None:
+    """That none of the samples to be scored as `partition` was seen by the run that the certificate is of.
+
+    Seen is what it trained on, and what it chose its threshold and checkpoint on; the latter may be scored as
+    validation.
+
+    Raises:
+        LeakError: naming the patients or films.
+    """
+    seen = [Partition.train] if partition is Partition.validation else [Partition.train, Partition.validation]
+    patients, films = {s.patient for s in samples}, {s.film: s.id for s in samples}
+    for other in seen:
+        members = certificate.members[other]
+        verb = "trained" if other is Partition.train else "validated"
+        if shared := patients & set(members.patients):
+            raise LeakError(
+                f"{len(shared)} patients of the {partition} partition to be scored were {verb} on by this run "
+                f"({name_some(shared)}). Ways out: the run's own source, or a source without them"
+            )
+        if same := films.keys() & set(members.films):
+            ids = name_some([f"{films[film]} (film {film})" for film in same])
+            raise LeakError(
+                f"{len(same)} films of the {partition} partition to be scored were {verb} on by this run, under "
+                f"another patient: {ids}. Ways out: the run's own source, or a source without them"
+            )
+
+
+def _members(samples: Sequence[Sample]) -> Members:
+    return Members(
+        patients=tuple(sorted({s.patient for s in samples})),
+        films=tuple(sorted({s.film for s in samples})),
+    )
+
+
+def _check_crossing(samples: Mapping[Partition, Sequence[Sample]]) -> None:
+    patients: dict[str, set[Partition]] = defaultdict(set)
+    films: dict[str, dict[Partition, str]] = defaultdict(dict)
+    for partition, own in samples.items():
+        for sample in own:
+            patients[sample.patient].add(partition)
+            films[sample.film][partition] = sample.id
+    if crossing := [patient for patient, where in patients.items() if len(where) > 1]:
+        raise LeakError(
+            f"{len(crossing)} patients stand in more than one partition ({name_some(crossing)}). "
+            "Ways out: split=official_strict, or one kind: data=mass or data=calc"
+        )
+    if same := [" = ".join(f"{id} in {p}" for p, id in where.items()) for where in films.values() if len(where) > 1]:
+        raise LeakError(
+            f"{len(same)} films stand in more than one partition, pixel for pixel, under different patients: "
+            f"{name_some(same)}. Ways out: one kind (data=mass or data=calc), another split.seed, or a source "
+            "without one of each"
+        )
+
+
+def _check_classes(samples: Mapping[Partition, Sequence[Sample]]) -> None:
+    counts = {
+        partition: tuple(len({s.patient for s in own if s.target == target}) for target in (0, 1))
+        for partition, own in samples.items()
+    }
+    too_few = [p for p, n in counts.items() if min(n) < FEWEST_PATIENTS and (p is not Partition.test or samples[p])]
+    if too_few:
+        words = "; ".join(f"{p}: {benign} benign, {malignant} malignant" for p, (benign, malignant) in counts.items())
+        raise MammoscopeError(
+            f"split: too few patients of a class in {' and '.join(too_few)} ({words}); allowed: {FEWEST_PATIENTS} or "
+            "more of each. Ways out: more files, another split.validation_fraction or split.seed, view=both or data=all"
+        )

@@ -1,0 +1,140 @@
+"""A folder -> what lies in it: DICOM files, case descriptions, phantom markers. Nothing is opened but the marker."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mammoscope.catalog.case_descriptions import FILES
+from mammoscope.errors import MammoscopeError
+from mammoscope.records import Defect
+from mammoscope.vocabulary import PHANTOM_FORMAT, PHANTOM_MARKER
+
+EXPECTED: Final = (
+    "a CBIS-DDSM tree as TCIA ships it: CBIS-DDSM/<PatientID>/<study>/<series>/1-1.dcm, "
+    f"with at least one of {', '.join(FILES)} in it or one folder below"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Paths are relative to the root, with forward slashes, sorted."""
+
+    root: Path
+    dicom_files: tuple[str, ...]
+    case_descriptions: tuple[str, ...]  # in the order of FILES
+    is_phantom: bool
+    defects: tuple[Defect, ...]  # folders and files that the walk had to leave out
+    fingerprint: str  # of all files' names, sizes and times: changes with any file
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: str
+    size: int
+    mtime_ns: int
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+
+def walk_tree(root: Path) -> Tree:
+    """Follows links, each folder once, so that a loop of links ends.
+
+    Raises:
+        MammoscopeError: where there is no tree, or no case descriptions, or no DICOM files in it.
+    """
+    if not root.is_dir():
+        found = "is not a folder" if root.exists() else "does not exist"
+        raise MammoscopeError(f"source.root={root} {found}; expected {EXPECTED}")
+    defects: list[Defect] = []
+    files = sorted(_walk(str(root), "", set(), defects), key=lambda f: f.path)
+    dicom_files = tuple(f.path for f in files if f.name.lower().endswith(".dcm"))
+    case_descriptions = _case_descriptions(root, files)
+    if not case_descriptions:
+        raise MammoscopeError(f"source.root={root} holds no case descriptions; expected {EXPECTED}")
+    if not dicom_files:
+        raise MammoscopeError(f"source.root={root} holds no .dcm files; expected {EXPECTED}")
+    markers = [f for f in files if f.name == PHANTOM_MARKER]
+    for marker in markers:
+        _check_marker(root / marker.path)
+    wanted = {*dicom_files, *case_descriptions, *(m.path for m in markers)}
+    listed = [[f.path, f.size, f.mtime_ns] for f in files if f.path in wanted]
+    content = json.dumps([listed, [d.row for d in defects]])
+    fingerprint = hashlib.sha256(content.encode()).hexdigest()
+    return Tree(root, dicom_files, case_descriptions, bool(markers), tuple(defects), fingerprint)
+
+
+def _walk(root: str, below: str, seen: set[tuple[int, int]], defects: list[Defect]) -> Iterator[_File]:
+    """Folders before links to folders: what lies in the tree itself keeps its own path."""
+    folder = os.path.join(root, below)
+    try:
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            return
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda e: (e.is_symlink(), e.name))
+    except OSError as error:
+        defects.append(_left_out(below or ".", "unreadable_folder", error.strerror or str(error)))
+        return
+    for entry in entries:
+        path = f"{below}/{entry.name}" if below else entry.name
+        if not _is_text(entry.name):
+            readable = path.encode("utf-8", "backslashreplace").decode()
+            defects.append(_left_out(readable, "unreadable_name", "a name that is not UTF-8"))
+        elif _is_folder(entry):
+            yield from _walk(root, path, seen, defects)
+        else:
+            yield _file(entry, path)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _file(entry: os.DirEntry[str], path: str) -> _File:
+    try:
+        status = entry.stat()
+    except OSError:  # a broken link: reading it says so
+        return _File(path, -1, -1)
+    return _File(path, status.st_size, status.st_mtime_ns)
+
+
+def _left_out(path: str, problem: str, found: str) -> Defect:
+    return Defect(row=path, problem=problem, found=found, taken_as="left out", reason="the system cannot open it")
+
+
+def _case_descriptions(root: Path, files: list[_File]) -> tuple[str, ...]:
+    found: list[str] = []
+    for name in FILES:
+        paths = [f.path for f in files if f.name == name and f.path.count("/") <= 1]
+        if len(paths) > 1 and len({(root / path).read_bytes() for path in paths}) > 1:
+            raise MammoscopeError(f"source.root={root} holds different {name}: {', '.join(paths)}; allowed: one")
+        found.extend(paths[:1])
+    return tuple(found)
+
+
+def _check_marker(path: Path) -> None:
+    """Raises: MammoscopeError unless it is ours: a phantom must not be taken for patients, nor the reverse."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise MammoscopeError(f"{path}: is no JSON ({error}); it marks a phantom tree") from error
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != PHANTOM_FORMAT:
+        raise MammoscopeError(f'{path}: "format" is {found!r}; allowed: "{PHANTOM_FORMAT}"')

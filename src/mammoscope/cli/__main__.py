@@ -1,0 +1,135 @@
+"""The `mammoscope` command. What composes a run takes Hydra overrides; everything else takes flags."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from mammoscope import __version__
+from mammoscope.compose import compose_config, config_from_yaml, door
+from mammoscope.errors import MammoscopeError
+from mammoscope.vocabulary import RESEARCH_USE_ONLY, Partition
+
+
+def main() -> None:
+    door(_main)
+
+
+def _main() -> None:
+    arguments, rest = _parser().parse_known_args()
+    takes_overrides = getattr(arguments, "takes_overrides", False)
+    for word in rest:
+        if not takes_overrides or word.startswith("-"):
+            raise MammoscopeError(f"{word}: not understood; `mammoscope {arguments.command} --help` lists what is")
+    arguments.run(arguments, rest)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "mammoscope", description=f"From mammography DICOM to a registered model. {RESEARCH_USE_ONLY}"
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    overrides = "Hydra overrides, as for train.py: data=calc trainer.epochs=3"
+
+    train = commands.add_parser("train", help="train, evaluate on validation, register", epilog=overrides)
+    train.set_defaults(run=_train, takes_overrides=True)
+
+    prepare = commands.add_parser("prepare", help="prepare what a run would train on", epilog=overrides)
+    prepare.set_defaults(run=_prepare, takes_overrides=True)
+
+    evaluate = commands.add_parser("evaluate", help="score a partition with a run's model", epilog=_EVALUATE_NOTE)
+    evaluate.add_argument("RUN", help="id, unique prefix of an id, or name of a run")
+    evaluate.add_argument("--partition", choices=["validation", "test"], default="validation")
+    evaluate.set_defaults(run=_evaluate, takes_overrides=True)
+
+    ui = commands.add_parser("ui", help="open MLflow's pages on this machine")
+    ui.add_argument("--tracking-uri", help="where the runs are; default: MLFLOW_TRACKING_URI, else mlruns/mlflow.db")
+    ui.add_argument("--port", type=int, default=5000)
+    ui.set_defaults(run=_ui)
+
+    data = commands.add_parser("data", help="phantom | index").add_subparsers(
+        dest="verb", required=True, metavar="VERB"
+    )
+    phantom = data.add_parser("phantom", help="draw a phantom CBIS-DDSM")
+    phantom.add_argument("DEST", type=Path)
+    phantom.add_argument("--patients", type=int)
+    phantom.add_argument("--seed", type=int)
+    phantom.set_defaults(run=_phantom)
+    index = data.add_parser("index", help="say what is in a tree of CBIS-DDSM, and what is wrong with it")
+    index.add_argument("ROOT", type=Path)
+    index.add_argument("-o", "--output", type=Path, help="folder for mammograms, abnormalities and defects as Parquet")
+    index.set_defaults(run=_index)
+    return parser
+
+
+_EVALUATE_NOTE = (
+    "overrides: source, source.*, phantom.*, store.*, tracking.*, trainer.device, trainer.batch_size, trainer.workers; "
+    "everything else is the run's own"
+)
+_EVALUATE_KEYS = (
+    "source",
+    "source.",
+    "phantom.",
+    "store.",
+    "tracking.",
+    "trainer.device",
+    "trainer.batch_size",
+    "trainer.workers",
+)
+
+
+def _train(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
+    config = compose_config(overrides)
+    from mammoscope.jobs.train import train
+
+    train(config)
+
+
+def _prepare(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
+    config = compose_config(overrides)
+    from mammoscope.jobs.prepare import prepare
+
+    prepare(config)
+
+
+def _evaluate(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
+    keys = [override.lstrip("+~").partition("=")[0] for override in overrides]
+    for key in keys:
+        if not any(key == name or (name.endswith(".") and key.startswith(name)) for name in _EVALUATE_KEYS):
+            raise MammoscopeError(f"{key}: cannot be changed in an evaluation; {_EVALUATE_NOTE}")
+    given = compose_config(overrides)
+    from mammoscope.jobs.evaluate import evaluate
+    from mammoscope.jobs.reload import run_config
+    from mammoscope.jobs.tracking import open_tracking
+
+    store = open_tracking(given.tracking)
+    run = store.find_run(arguments.RUN)
+    config = run_config(store, run, given, keys, config_from_yaml)
+    evaluate(config, store, run, Partition(arguments.partition))
+
+
+def _ui(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
+    given = [f"tracking.uri={arguments.tracking_uri}"] if arguments.tracking_uri else []
+    tracking = compose_config(given).tracking
+    from mammoscope.jobs.tracking import open_tracking
+    from mammoscope.tracking.ui import serve_ui
+
+    serve_ui(open_tracking(tracking), arguments.port)
+
+
+def _phantom(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
+    given = {"patients": arguments.patients, "seed": arguments.seed}
+    config = compose_config([f"phantom.{key}={value}" for key, value in given.items() if value is not None])
+    from mammoscope.jobs.sources import draw_phantom
+
+    draw_phantom(arguments.DEST, config.phantom, config.store.workers)
+
+
+def _index(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
+    from mammoscope.jobs.index import index
+
+    index(arguments.ROOT, arguments.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""The door between YAML and Python: Hydra's config comes in, a checked TrainConfig goes out, errors end in one line."""
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mammoscope.checks import check_config
+from mammoscope.config import TrainConfig
+from mammoscope.errors import MammoscopeError
+from mammoscope.vocabulary import Register
+
+
+def conf_folder() -> Path:
+    """`conf/` of the checkout, or the copy that the wheel carries."""
+    packaged = Path(__file__).parent / "conf"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "conf"
+
+
+def home() -> Path:
+    """Where `mlruns/` lies: the checkout that we stand in or whose train.py runs, else the working directory."""
+    script = Path(sys.argv[0]).resolve() if sys.argv and sys.argv[0] else Path.cwd()
+    for folder in (Path.cwd(), *Path.cwd().parents, script.parent):
+        if (folder / "train.py").is_file() and (folder / "conf" / "train.yaml").is_file():
+            return folder
+    return Path.cwd()
+
+
+def register() -> None:
+    """Tells Hydra the schema (so that it refuses misspelt keys and wrong types) and where home is."""
+    ConfigStore.instance().store(name="train_schema", node=TrainConfig)
+    # For each group that --help lists, Hydra copies its repository with the whole schema in it: 130 copies, half the
+    # time of --help. The store is a singleton, and copies what it hands out by itself.
+    ConfigStore.__deepcopy__ = lambda store, memo: store  # type: ignore[attr-defined]
+    OmegaConf.register_new_resolver("mammoscope.home", lambda: str(home()), replace=True)
+
+
+def to_config(composed: DictConfig) -> TrainConfig:
+    """Raises MammoscopeError for what the schema or the checks refuse."""
+    try:
+        config = OmegaConf.to_object(composed)
+    except AttributeError as error:  # `+foo=1` gets through composition, and the dataclasses have slots
+        key = re.search(r"'(\w+)' object has no attribute '(\w+)'", str(error))
+        raise MammoscopeError(_unknown_key(_dotted(*key.groups())) if key else str(error)) from error
+    assert isinstance(config, TrainConfig), "the schema is TrainConfig"
+    if config.tracking.register is Register.auto and _is_job_of_multirun():
+        config.tracking.register = Register.never
+    check_config(config)
+    return config
+
+
+def compose_config(overrides: Sequence[str]) -> TrainConfig:
+    """The config that `python train.py <overrides>` would run."""
+    register()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        return to_config(compose("train", overrides=list(overrides)))
+
+
+def config_from_yaml(text: str) -> TrainConfig:
+    """Raises MammoscopeError where the text is not a config that this version writes."""
+    try:
+        return to_config(OmegaConf.merge(OmegaConf.structured(TrainConfig), OmegaConf.create(text)))  # type: ignore[arg-type]
+    except OmegaConfBaseException as error:
+        raise MammoscopeError(f"this run's config does not fit this version of mammoscope: {error}") from error
+
+
+def _is_job_of_multirun() -> bool:
+    return HydraConfig.initialized() and HydraConfig.get().mode is RunMode.MULTIRUN
+
+
+def door(run: Callable[[], object]) -> None:
+    """Exits with 0; 1 and one last line that says what was wrong; 130 after Ctrl-C. Our bugs keep their traceback."""
+    try:
+        run()
+    except MammoscopeError as error:
+        _last_line(str(error))
+    except (HydraException, OmegaConfBaseException) as error:
+        _last_line(explain(error))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # `mammoscope ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _last_line(message: str) -> None:
+    sys.stdout.flush()
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(1)
+
+
+def explain(error: Exception) -> str:
+    """Hydra's and OmegaConf's errors in the user's words: key, value, what is allowed."""
+    text = "\n".join(str(e) for e in _chain(error))
+    if match := re.search(r"(?:Could not find|In '.*?': Could not find|Could not load) '([\w./-]+)'", text):
+        group, _, option = match[1].rpartition("/")
+        if group and (conf_folder() / group).is_dir():
+            return f"{group}={option}: there is no such option; allowed: {', '.join(_options(group))}"
+    if match := re.search(r"Key '\w+' (?:is )?not in '(\w+)'(?:.|\n)*?full_key: ([\w.]+)", text):
+        return _unknown_key(match[2])
+    if match := re.search(r"Could not override '([\w./@-]+)'", text):
+        return _unknown_key(match[1])
+    if match := re.search(
+        r"(Value '.*?'.*?|Invalid value '.*?'.*?|.*is not a subclass.*|.*Interpolation.*)\n\s*full_key: ([\w.]+)", text
+    ):
+        return f"{match[2]}: {_wrong_value(match[1])}"
+    if match := re.search(r"Missing mandatory value: ([\w.]+)", text):
+        return f"{match[1]} is not set: give {match[1]}=<value>"
+    return str(error)
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    return [] if error is None else [error, *_chain(error.__cause__ or error.__context__)]
+
+
+def _wrong_value(text: str) -> str:
+    if match := re.search(r"Value '(.*?)' of type '\w+' could not be converted to (\w+)", text):
+        kinds = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
+        return f"{match[1]!r} is not allowed; allowed: {kinds.get(match[2], match[2])}"
+    if match := re.search(r"Value '(.*?)' is not a valid bool", text):
+        return f"{match[1]!r} is not allowed; allowed: true or false"
+    if match := re.search(r"Invalid value '(.*?)', expected one of \[(.*?)\]", text):
+        return f"{match[1]!r} is not allowed; allowed: {match[2]}"
+    return text.strip()
+
+
+def _options(group: str) -> list[str]:
+    return sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
+
+
+def _dotted(dataclass_name: str, key: str) -> str:
+    """TrainerConfig, foo -> trainer.foo"""
+    group = next((f.name for f in fields(TrainConfig) if getattr(f.type, "__name__", "") == dataclass_name), "")
+    return f"{group}.{key}" if group else key
+
+
+def _unknown_key(key: str) -> str:
+    """`key` may be dotted; what stands beside it is what is allowed."""
+    parent, _, name = key.rpartition(".")
+    allowed = _keys_of(parent)
+    near = difflib.get_close_matches(name, allowed, n=1)
+    hint = f" (did you mean {parent + '.' if parent else ''}{near[0]}?)" if near else ""
+    where = f" in {parent}" if parent else ""
+    return f"{key}: there is no such key{hint}; allowed{where}: {', '.join(allowed)}"
+
+
+def _keys_of(parent: str) -> list[str]:
+    node: object = TrainConfig
+    for part in filter(None, parent.split(".")):
+        node = next((f.type for f in fields(node) if f.name == part), TrainConfig)  # type: ignore[arg-type]
+    return [f.name for f in fields(node)]  # type: ignore[arg-type]

@@ -1,0 +1,176 @@
+"""Everything that a run can be told. A config group, a field here, a dataclass and a builder's argument share one name.
+
+Not frozen, no Literal, no Path: OmegaConf refuses those (docs/ARCHITECTURE.md, "Where Hydra stops").
+"""
+
+from dataclasses import dataclass
+
+from mammoscope.vocabulary import (
+    AbnormalityKind,
+    ImageVariant,
+    LossName,
+    Precision,
+    Register,
+    ScheduleName,
+    SourceName,
+    SplitScheme,
+    TargetPolicy,
+    Trainable,
+    View,
+)
+
+
+@dataclass(kw_only=True, slots=True)
+class SourceRecipe:
+    """The sizes and lengths that suit a source; `image` and `trainer` take theirs from here unless told otherwise."""
+
+    roi_height_px: int
+    roi_width_px: int
+    full_height_px: int
+    full_width_px: int
+    epochs: int
+    batch_size: int
+
+
+@dataclass(kw_only=True, slots=True)
+class SourceConfig:
+    name: SourceName
+    root: str | None = None
+    recipe: SourceRecipe
+
+
+@dataclass(kw_only=True, slots=True)
+class PhantomConfig:
+    patients: int
+    seed: int
+    d_prime: float  # distance of the class means in standard deviations: the ideal AUC is Phi(d'/sqrt 2)
+    height_px: int
+    width_px: int
+    test_fraction: float
+
+
+@dataclass(kw_only=True, slots=True)
+class StoreConfig:
+    root: str
+    workers: int  # processes that prepare; 0: as many as there are cores
+
+
+@dataclass(kw_only=True, slots=True)
+class DataConfig:
+    name: str
+    kinds: list[AbnormalityKind]
+
+
+@dataclass(kw_only=True, slots=True)
+class ImageConfig:
+    name: ImageVariant
+    height_px: int
+    width_px: int
+    context: float | None = None  # side of the square window as a multiple of the box's longer side (roi only)
+
+
+@dataclass(kw_only=True, slots=True)
+class ViewConfig:
+    name: str
+    views: list[View]
+
+
+@dataclass(kw_only=True, slots=True)
+class TargetConfig:
+    name: TargetPolicy
+
+
+@dataclass(kw_only=True, slots=True)
+class SplitConfig:
+    name: SplitScheme
+    seed: int
+    validation_fraction: float
+
+
+@dataclass(kw_only=True, slots=True)
+class AugmentConfig:
+    """Probabilities and ranges; `name: none` switches everything off."""
+
+    name: str
+    flip_horizontal: float
+    flip_vertical: float
+    rotate_deg: float
+    scale_fraction: float
+    translate_fraction: float
+    brightness_fraction: float
+    contrast_fraction: float
+
+
+@dataclass(kw_only=True, slots=True)
+class ModelConfig:
+    name: str
+    backbone: str
+    weights: str = "auto"  # auto | imagenet | none | <file>.safetensors
+    trainable: Trainable = Trainable.all  # head: the backbone is frozen, its features are computed once
+    drop_rate: float = 0.0
+    drop_path_rate: float = 0.0
+
+
+@dataclass(kw_only=True, slots=True)
+class LossConfig:
+    name: LossName
+    pos_weight: float | None = (
+        None  # bce: weight of the positive class; null: negatives / positives of the train partition
+    )
+    smoothing: float = 0.0
+
+
+@dataclass(kw_only=True, slots=True)
+class OptimizerConfig:
+    name: str
+    lr: float
+    weight_decay: float
+
+
+@dataclass(kw_only=True, slots=True)
+class ScheduleConfig:
+    name: ScheduleName
+    warmup_epochs: float
+    final_lr_fraction: float
+
+
+@dataclass(kw_only=True, slots=True)
+class TrainerConfig:
+    epochs: int
+    batch_size: int
+    precision: Precision
+    device: str  # auto | cpu | cuda | cuda:N
+    workers: int | None = (
+        None  # loader processes; 0: load in the training process; null: 0 on a CPU, up to 8 beside a GPU
+    )
+    clip_norm: float | None
+    patience_epochs: int | None  # early stopping: epochs without a better selection metric; null: never
+    channels_last: bool
+
+
+@dataclass(kw_only=True, slots=True)
+class TrackingConfig:
+    uri: str
+    home: str  # where runs have their local folders when the store is a server; a sqlite store has them beside itself
+    experiment: str
+    register: Register
+
+
+@dataclass(kw_only=True, slots=True)
+class TrainConfig:
+    source: SourceConfig
+    phantom: PhantomConfig
+    store: StoreConfig
+    data: DataConfig
+    image: ImageConfig
+    view: ViewConfig
+    target: TargetConfig
+    split: SplitConfig
+    augment: AugmentConfig
+    model: ModelConfig
+    loss: LossConfig
+    optimizer: OptimizerConfig
+    schedule: ScheduleConfig
+    trainer: TrainerConfig
+    tracking: TrackingConfig
+    seed: int = 0

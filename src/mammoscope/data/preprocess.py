@@ -1,0 +1,210 @@
+"""One preprocessing for train, evaluate and serve: film in, what the network sees out. Pure functions on arrays.
+
+Order (docs/ARCHITECTURE.md): the breast is found on a coarse view of the film; the wanted part is cut and resized by
+area at the film's own bit depth; only then grey levels are scaled and everything outside the breast is blanked. So
+nothing is quantised before the resize, and a 26 MB film is touched once.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+import cv2
+import numpy as np
+
+from mammoscope.config import ImageConfig
+from mammoscope.errors import MammoscopeError
+from mammoscope.vocabulary import ImageVariant, Laterality
+
+VERSION = 1  # raise it when the numbers that come out change: the hash, the store and the model package follow
+COARSE_PX = 512  # the longer side of the view on which the breast is found
+LOW_PERCENTILE, HIGH_PERCENTILE = 0.5, 99.9
+# The high percentile maps to 0.8, not 1: calcifications are brighter than it and must not saturate into one another.
+HEADROOM = 0.8
+FULL_SCALE = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Breast:
+    """Where the breast lies. `mask` is the coarse view: one pixel for `step` x `step` pixels of the film."""
+
+    mask: np.ndarray  # bool
+    step: int
+    top_px: int
+    bottom_px: int  # exclusive
+    left_px: int
+    right_px: int  # exclusive
+    chest_wall: Laterality  # the side of the picture (not of the body) on which the breast meets the film's edge
+    low: float  # grey levels of the film at the two percentiles inside the breast
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of a film that becomes the image, in film pixels; it may reach over the film's edge (roi)."""
+
+    top_px: int
+    left_px: int
+    height_px: int
+    width_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    image: np.ndarray  # uint16 (height_px, width_px): 0 outside the breast, 65535 at the top of the headroom
+    mask: np.ndarray  # bool, same shape: the ROI
+    window: Window
+    mirrored: bool
+    enlarged: float  # output pixels per film pixel; above 1 the film had fewer pixels than were asked for
+
+
+def preprocessing_hash(image: ImageConfig) -> str:
+    """Names everything that decides the pixels: two stores or models that share it saw the same preprocessing."""
+    facts = {"version": VERSION, "levels": [LOW_PERCENTILE, HIGH_PERCENTILE, HEADROOM], **asdict(image)}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def find_breast(film: np.ndarray) -> Breast:
+    """The largest bright component of a film (rows, columns), bright meaning breast (MONOCHROME2 sense).
+
+    Raises MammoscopeError where nothing on the film stands out from the background.
+    """
+    step = max(1, max(film.shape) // COARSE_PX)
+    coarse = np.ascontiguousarray(film[::step, ::step], dtype=np.float32)
+    mask = _largest_component(_bright(coarse))
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        raise MammoscopeError("no breast found: nothing on the film stands out from its background")
+    low, high = np.percentile(coarse[mask], [LOW_PERCENTILE, HIGH_PERCENTILE])
+    edge = max(1, mask.shape[1] // 20)
+    on_left = mask[:, :edge].sum() >= mask[:, -edge:].sum()
+    return Breast(
+        mask=mask,
+        step=step,
+        top_px=int(rows[0]) * step,
+        bottom_px=min(film.shape[0], (int(rows[-1]) + 1) * step),
+        left_px=int(columns[0]) * step,
+        right_px=min(film.shape[1], (int(columns[-1]) + 1) * step),
+        chest_wall=Laterality.left if on_left else Laterality.right,
+        low=float(low),
+        high=float(max(high, low + 1)),
+    )
+
+
+def _bright(coarse: np.ndarray) -> np.ndarray:
+    # Otsu on the square root: on the grey levels themselves it separates dense from fatty tissue, not tissue from air.
+    low, high = np.percentile(coarse, [0.1, 99.0])
+    if high <= low:
+        return np.zeros(coarse.shape, bool)
+    eight_bit = (255 * np.sqrt(np.clip((coarse - low) / (high - low), 0, 1))).astype(np.uint8)
+    _, bright = cv2.threshold(cv2.GaussianBlur(eight_bit, (5, 5), 0), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    return bright > 0
+
+
+def _largest_component(bright: np.ndarray) -> np.ndarray:
+    # Opening with a black surround takes the scanner's white borders and threads of tape off the breast.
+    reach = max(3, max(bright.shape) // 64) | 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    padded = cv2.copyMakeBorder(bright.astype(np.uint8), reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
+    opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, kernel)[reach:-reach, reach:-reach]
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
+    if count < 2:
+        return np.zeros(bright.shape, bool)
+    largest = (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
+    contours, _ = cv2.findContours(largest, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(largest, contours, -1, 1, cv2.FILLED)  # holes are breast too
+    return cv2.dilate(largest, kernel) > 0  # the skin line is darker than the threshold
+
+
+def mask_box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """(top, left, bottom, right) of a bool mask in pixels, bottom and right exclusive. Raises where it is empty."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        raise MammoscopeError("the ROI mask is empty")
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def roi_window(box: tuple[int, int, int, int], context: float) -> Window:
+    """The square around the box's centre whose side is `context` times the box's longer side."""
+    top, left, bottom, right = box
+    side = max(1, round(context * max(bottom - top, right - left)))
+    return Window(
+        top_px=round((top + bottom - side) / 2), left_px=round((left + right - side) / 2), height_px=side, width_px=side
+    )
+
+
+def prepare_roi(film: np.ndarray, breast: Breast, mask: np.ndarray, image: ImageConfig) -> Prepared:
+    """One abnormality's patch, re-cut from the full film: `mask` is its ROI, bool, in the film's coordinates."""
+    assert image.context is not None, "composition gives image=roi its context"
+    return _cut(film, breast, mask, roi_window(mask_box(mask), image.context), image)
+
+
+def prepare_full(film: np.ndarray, breast: Breast, mask: np.ndarray | None, image: ImageConfig) -> Prepared:
+    """The whole breast; `mask` is the union of its ROIs, or None where none is known."""
+    window = Window(
+        top_px=breast.top_px,
+        left_px=breast.left_px,
+        height_px=breast.bottom_px - breast.top_px,
+        width_px=breast.right_px - breast.left_px,
+    )
+    return _cut(film, breast, mask, window, image)
+
+
+def _cut(film: np.ndarray, breast: Breast, mask: np.ndarray | None, window: Window, image: ImageConfig) -> Prepared:
+    scale = min(image.height_px / window.height_px, image.width_px / window.width_px)
+    size = (max(1, round(window.height_px * scale)), max(1, round(window.width_px * scale)))
+    mirrored = breast.chest_wall is Laterality.right
+    pixels = _resize(_crop(film, window), size).astype(np.float32)
+    inside = _resize(_coarse_crop(breast, window), size) >= 0.5
+    roi = np.zeros(size, bool) if mask is None else _resize(_crop(mask.astype(np.float32), window), size) >= 0.5
+    levels = np.clip(HEADROOM * (pixels - breast.low) / (breast.high - breast.low), 0, 1)
+    grey = np.where(inside | roi, np.rint(levels * FULL_SCALE), 0).astype(np.uint16)
+    if mirrored:
+        grey, roi = grey[:, ::-1], roi[:, ::-1]
+    shape = (image.height_px, image.width_px)
+    centred = image.name is ImageVariant.roi
+    return Prepared(_place(grey, shape, centred), _place(roi, shape, centred), window, mirrored, scale)
+
+
+def _crop(array: np.ndarray, window: Window) -> np.ndarray:
+    """The window out of the array, 0 where it reaches over the edge; a view where it does not."""
+    top, left = max(window.top_px, 0), max(window.left_px, 0)
+    bottom = min(window.top_px + window.height_px, array.shape[0])
+    right = min(window.left_px + window.width_px, array.shape[1])
+    inner = array[top:bottom, left:right]
+    if inner.shape == (window.height_px, window.width_px):
+        return inner
+    out = np.zeros((window.height_px, window.width_px), array.dtype)
+    row, column = top - window.top_px, left - window.left_px
+    out[row : row + inner.shape[0], column : column + inner.shape[1]] = inner
+    return out
+
+
+def _coarse_crop(breast: Breast, window: Window) -> np.ndarray:
+    """The breast's coarse mask under the window, as float32 at one value per `step` pixels or finer."""
+    step = breast.step
+    rows = np.arange(max(1, -(-window.height_px // step))) * step + window.top_px
+    columns = np.arange(max(1, -(-window.width_px // step))) * step + window.left_px
+    row, column = rows // step, columns // step
+    inside = breast.mask[
+        np.clip(row, 0, breast.mask.shape[0] - 1)[:, None], np.clip(column, 0, breast.mask.shape[1] - 1)[None]
+    ]
+    known = ((row >= 0) & (row < breast.mask.shape[0]))[:, None] & ((column >= 0) & (column < breast.mask.shape[1]))
+    return (inside & known).astype(np.float32)
+
+
+def _resize(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if array.shape == size:
+        return array
+    # Area when reducing, because a calcification of 2 px vanishes between the taps of every other filter.
+    reducing = array.shape[0] >= size[0]
+    return cv2.resize(array, (size[1], size[0]), interpolation=cv2.INTER_AREA if reducing else cv2.INTER_LINEAR)
+
+
+def _place(array: np.ndarray, shape: tuple[int, int], centred: bool) -> np.ndarray:
+    """Into a black frame: in the middle, or (full) against the left edge where the chest wall is, middle in height."""
+    out = np.zeros(shape, array.dtype)
+    top = (shape[0] - array.shape[0]) // 2
+    left = (shape[1] - array.shape[1]) // 2 if centred else 0
+    out[top : top + array.shape[0], left : left + array.shape[1]] = array
+    return out

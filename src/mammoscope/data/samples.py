@@ -1,0 +1,53 @@
+"""Catalog + stores -> samples: one row for everything that the model scores."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from mammoscope.catalog.selection import target_of
+from mammoscope.data.store import PreparedStore, StoreRow
+from mammoscope.records import Abnormality, Mammogram, Sample
+from mammoscope.vocabulary import ImageVariant
+
+Place = tuple[PreparedStore, int, StoreRow]
+
+
+def build_samples(
+    abnormalities: Sequence[Abnormality],
+    mammograms: Mapping[str, Mammogram],
+    stores: Sequence[PreparedStore],
+    variant: ImageVariant,
+) -> tuple[Sample, ...]:
+    """The samples of the given abnormalities, whose images lie in `stores`; those without an image there are left out.
+
+    roi: one sample an abnormality. full: one a film; two mammograms of one film (stored as Mass- and as Calc-) are one
+    sample, and a film is malignant if any of its given abnormalities is.
+    """
+    places: dict[str, Place] = {row.id: (store, index, row) for store in stores for index, row in enumerate(store.rows)}
+    groups: dict[str, list[Abnormality]] = defaultdict(list)
+    for abnormality in abnormalities:
+        name = abnormality.key if variant is ImageVariant.roi else abnormality.mammogram
+        if name in places:
+            groups[name if variant is ImageVariant.roi else places[name][2].film].append(abnormality)
+    return tuple(_sample(rows, places, mammograms, variant) for rows in groups.values())
+
+
+def _sample(
+    rows: Sequence[Abnormality], places: Mapping[str, Place], mammograms: Mapping[str, Mammogram], variant: ImageVariant
+) -> Sample:
+    first = rows[0]
+    id = first.key if variant is ImageVariant.roi else first.mammogram
+    store, index, row = places[id]
+    return Sample(
+        id=id,
+        patient=first.patient,
+        laterality=first.laterality,
+        view=first.view,
+        kinds=tuple(sorted({a.kind for a in rows})),
+        film=row.film,
+        published=mammograms[first.mammogram].published,
+        target=max(target_of(a) for a in rows),
+        abnormalities=tuple(a.key for a in rows),
+        density=first.density,
+        store=store.name,
+        row=index,
+    )

@@ -1,0 +1,64 @@
+"""What of a config names a run: its hash, its flat parameters, and its form without this machine's paths."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from mammoscope.config import TrainConfig
+from mammoscope.vocabulary import SourceName
+
+# These cannot change a run's numbers; where data come from is told by the certificate instead.
+_NOT_HASHED = ("seed", "tracking.", "store.", "source.root", "source.recipe.", "trainer.device", "trainer.workers")
+Setting = str | int | float | bool | None | Sequence[str]
+
+_LOCAL_PATHS = ("source.root", "store.root", "tracking.uri", "tracking.home", "model.weights")
+
+
+def flat_config(config: TrainConfig) -> dict[str, Setting]:
+    """`{"trainer.epochs": 8, ...}`, in the config's order; lists stay lists."""
+    return dict(_flatten("", asdict(config)))
+
+
+def _flatten(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, Setting]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flatten(f"{prefix}{key}.", value)
+        else:
+            yield prefix + key, value
+
+
+def config_hash(config: TrainConfig) -> str:
+    """Equal for runs that may differ in their seed only: SHA-256 over whatever else can change the numbers."""
+    drawn = config.source.name is SourceName.phantom and config.source.root is None
+    ignored = _NOT_HASHED if drawn else (*_NOT_HASHED, "phantom.")
+    kept = {
+        key: value
+        for key, value in flat_config(config).items()
+        if not any(key == name or (name.endswith(".") and key.startswith(name)) for name in ignored)
+    }
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def public_config(config: TrainConfig) -> dict[str, Setting]:
+    """The flat config as it may leave this machine: local paths are replaced by a digest of themselves."""
+    return {key: _without_path(value) if key in _LOCAL_PATHS else value for key, value in flat_config(config).items()}
+
+
+def nested(flat: Mapping[str, object]) -> dict[str, object]:
+    """The tree that `flat_config` was made of."""
+    tree: dict[str, object] = {}
+    for key, value in flat.items():
+        *groups, leaf = key.split(".")
+        node = tree
+        for group in groups:
+            node = node.setdefault(group, {})  # type: ignore[assignment]
+        node[leaf] = value
+    return tree
+
+
+def _without_path(value: Setting) -> Setting:
+    if not isinstance(value, str) or "/" not in value:
+        return value
+    return f"local:{hashlib.sha256(value.encode()).hexdigest()[:12]}"

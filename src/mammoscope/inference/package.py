@@ -1,0 +1,91 @@
+"""A trained network -> an MLflow model folder without a pickle and without a path of this machine."""
+
+import importlib.metadata
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import mlflow.pyfunc
+import numpy as np
+import torch
+import yaml
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema, TensorSpec
+from safetensors.torch import save_file
+
+from mammoscope.vocabulary import RESEARCH_USE_ONLY
+
+CODE = Path(__file__).with_name("packaged_model.py")
+REQUIRED = ("mlflow", "numpy", "pandas", "safetensors", "timm", "torch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageFacts:
+    """What the code file needs, and what whoever loads the model should know. JSON-able."""
+
+    backbone: str
+    model_kwargs: Mapping[str, Any]
+    num_classes: int  # 1: sigmoid; 2: softmax
+    mean: float  # of images in [0, 1]
+    std: float
+    height_px: int
+    width_px: int
+    loss: str
+    threshold: float
+    threshold_level: str
+    preprocessing: str
+    certificate: str
+    run_id: str
+    data: str
+    image: str
+    view: str
+    target: str
+    is_phantom: bool
+    intended_use: str = field(default=RESEARCH_USE_ONLY)
+
+
+def write_package(folder: Path, state: Mapping[str, torch.Tensor], facts: PackageFacts, example: np.ndarray) -> Path:
+    """Writes the model to `folder`, which must not exist, and returns it.
+
+    state: the timm network's own; example: uint16 (n, height_px, width_px), shown to whoever loads the model.
+    """
+    with tempfile.TemporaryDirectory() as work:
+        weights, described = Path(work) / "weights.safetensors", Path(work) / "facts.json"
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, weights)
+        weights.chmod(0o644)  # whoever may read the model's folder may load it
+        described.write_text(json.dumps(asdict(facts), indent=1))
+        mlflow.pyfunc.save_model(
+            path=str(folder),
+            python_model=str(CODE),
+            artifacts={"weights": str(weights), "facts": str(described)},
+            signature=_signature(facts),
+            input_example=example,
+            pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIRED],
+            metadata={"intended_use": facts.intended_use, "preprocessing": facts.preprocessing},
+        )
+    _forget_paths(folder)
+    return folder
+
+
+def _signature(facts: PackageFacts) -> ModelSignature:
+    images = TensorSpec(np.dtype(np.uint16), (-1, facts.height_px, facts.width_px))
+    return ModelSignature(
+        inputs=Schema([images]),
+        outputs=Schema([ColSpec("double", "malignancy"), ColSpec("boolean", "called_malignant")]),
+    )
+
+
+def _forget_paths(folder: Path) -> None:
+    """MLmodel notes the absolute path that the code file came from; loading needs its name only."""
+    file = folder / "MLmodel"
+    model = yaml.safe_load(file.read_text())
+    flavor = model["flavors"]["python_function"]
+    for holder in (model, flavor):
+        if "model_code_path" in holder:
+            holder["model_code_path"] = Path(holder["model_code_path"]).name
+    for artifact in flavor.get("artifacts", {}).values():
+        artifact["uri"] = Path(artifact["uri"]).name
+    file.write_text(yaml.safe_dump(model, sort_keys=False))

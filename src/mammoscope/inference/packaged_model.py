@@ -1,0 +1,61 @@
+"""The code of a registered model: the one file that runs when the model is loaded. It imports nothing of mammoscope.
+
+Weights come from a safetensors file and facts from a JSON file beside it; nothing is unpickled.
+Research use only. Not a medical device; never a diagnosis.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import timm
+import torch
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel, PythonModelContext
+from safetensors.torch import load_file
+
+FULL_SCALE = 65535
+AT_ONCE = 32  # images a forward pass
+
+
+class PackagedModel(PythonModel):
+    """Prepared images -> malignancy scores.
+
+    Input: uint16 (n, height_px, width_px), prepared as the facts' preprocessing hash says. Output: a table of n rows,
+    `malignancy` (score in [0, 1]) and `called_malignant` (score at or above the threshold chosen on validation).
+    """
+
+    def load_context(self, context: PythonModelContext) -> None:
+        self.facts: dict[str, Any] = json.loads(Path(context.artifacts["facts"]).read_text())
+        network = timm.create_model(
+            self.facts["backbone"],
+            pretrained=False,
+            in_chans=1,
+            num_classes=self.facts["num_classes"],
+            **self.facts["model_kwargs"],
+        )
+        network.load_state_dict(load_file(context.artifacts["weights"]))
+        self.network = network.eval()
+
+    def predict(
+        self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        images = np.asarray(model_input)
+        size = (self.facts["height_px"], self.facts["width_px"])
+        if images.ndim != 3 or images.shape[1:] != size or images.dtype != np.uint16:
+            raise ValueError(f"images are {images.dtype} {images.shape}; allowed: uint16 (n, {size[0]}, {size[1]})")
+        scores = [self._score(images[start : start + AT_ONCE]) for start in range(0, len(images), AT_ONCE)]
+        malignancy = np.concatenate(scores) if scores else np.empty(0)
+        return pd.DataFrame({"malignancy": malignancy, "called_malignant": malignancy >= self.facts["threshold"]})
+
+    @torch.inference_mode()
+    def _score(self, images: np.ndarray) -> np.ndarray:
+        pixels = torch.from_numpy(images.astype(np.float32) / FULL_SCALE).unsqueeze(1)
+        logits = self.network((pixels - self.facts["mean"]) / self.facts["std"])
+        one = logits.shape[1] == 1
+        return (logits[:, 0].sigmoid() if one else logits.softmax(dim=1)[:, 1]).double().numpy()
+
+
+set_model(PackagedModel())

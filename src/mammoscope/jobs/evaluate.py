@@ -1,0 +1,100 @@
+"""`mammoscope evaluate RUN`: the one door through which the test partition is opened, and every opening is counted."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from mammoscope.catalog.certificate import Certificate, check_against
+from mammoscope.config import TrainConfig
+from mammoscope.data.batches import plain_batches
+from mammoscope.data.preprocess import preprocessing_hash
+from mammoscope.errors import MammoscopeError
+from mammoscope.jobs.evidence import Report, log_evidence, predictions_of, show_results
+from mammoscope.jobs.gather import GatheredData, gather
+from mammoscope.jobs.provenance import log_dataset
+from mammoscope.metrics.evidence import gather_evidence
+from mammoscope.models.classifier import build_classifier
+from mammoscope.reporting.console import say
+from mammoscope.tracking.lookup import RunInfo
+from mammoscope.tracking.store import TrackingStore
+from mammoscope.training.checkpoint import BEST, load_weights
+from mammoscope.training.device import build_fabric, find_device, find_precision, find_workers
+from mammoscope.training.loop import score
+from mammoscope.vocabulary import Level, Partition, Trainable
+
+ELSEWHERE = "elsewhere/"  # prefix of a validation on another source, so that the run's own numbers stay what they were
+
+
+def evaluate(config: TrainConfig, store: TrackingStore, run: RunInfo, partition: Partition) -> Report:
+    """Scores a partition with what the run kept, and writes the results into the run itself.
+
+    config: the run's own, but for where the mammograms lie and what computes.
+
+    Raises MammoscopeError: no checkpoint, another preprocessing, an empty partition; LeakError for a patient or film
+    that the run has seen.
+    """
+    _check_preprocessing(config, run)
+    weights = load_weights(run.folder / BEST)
+    certificate = Certificate.from_json(store.artifact(run.id, "certificate.json").read_text())
+    thresholds = _thresholds(run)
+    data = gather(config)
+    samples = data.samples[partition]
+    if not samples:
+        raise MammoscopeError(
+            f"--partition {partition}: it is empty in this source ({data.root}); allowed: one with files"
+        )
+    check_against(certificate, samples, partition)
+    say(f"run {run.id}")
+    if partition is Partition.test:
+        count = store.count_opening(run.id, partition, certificate.digest)
+        say(f"opening {count} of the test partition of split {certificate.digest[:12]}")
+    predictions = predictions_of(samples, _score(config, weights, data, partition), partition, config.image.name)
+    evidence = gather_evidence(predictions, thresholds=thresholds, rng=np.random.default_rng(0))
+    tracker = store.reopen(run.id)
+    own_source = data.catalog.digest == run.tags.get("catalog")
+    prefix = "" if own_source or partition is Partition.test else ELSEWHERE
+    log_dataset(tracker, config, samples, partition)
+    tracker.tags({f"{prefix}{partition}.catalog": data.catalog.digest})
+    report = log_evidence(tracker, predictions, evidence, data, prefix=prefix)
+    show_results(report)
+    say(f"run {run.id}")
+    return report
+
+
+def _check_preprocessing(config: TrainConfig, run: RunInfo) -> None:
+    ours, theirs = preprocessing_hash(config.image), run.tags.get("preprocessing")
+    if ours != theirs:
+        raise MammoscopeError(
+            f"run {run.id}: trained on images of preprocessing {theirs}, this version of mammoscope prepares {ours}; "
+            "evaluate it with the version that trained it (tag git_commit)"
+        )
+
+
+def _thresholds(run: RunInfo) -> Mapping[Level, float]:
+    found = {level: run.metrics.get(f"{Partition.validation}/{level}/threshold") for level in Level}
+    thresholds = {level: value for level, value in found.items() if value is not None}
+    if not thresholds:
+        raise MammoscopeError(
+            f"run {run.id} ({run.status}): it chose no threshold on validation, so it did not finish training"
+        )
+    return thresholds
+
+
+def _score(
+    config: TrainConfig, weights: Mapping[str, torch.Tensor], data: GatheredData, partition: Partition
+) -> np.ndarray:
+    device = find_device(config.trainer)
+    architecture = replace(config.model, weights="none", trainable=Trainable.all)
+    classifier, _ = build_classifier(architecture, config.image, config.loss)
+    classifier.load_state_dict(weights)
+    batches = plain_batches(
+        data.samples[partition],
+        data.stores,
+        batch_size=config.trainer.batch_size,
+        workers=find_workers(config.trainer, device),
+        pin=device.type == "cuda",
+    )
+    fabric = build_fabric(device, find_precision(config.trainer, device))
+    return score(fabric, fabric.setup(classifier), batches)

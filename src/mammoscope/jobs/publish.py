@@ -1,0 +1,92 @@
+"""A trained classifier -> a package that runs without this project, under a name that says what it is for."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from mammoscope.config import TrainConfig
+from mammoscope.data.preprocess import preprocessing_hash
+from mammoscope.fingerprint import config_hash
+from mammoscope.inference.package import PackageFacts, write_package
+from mammoscope.jobs.evidence import Report
+from mammoscope.jobs.provenance import Provenance
+from mammoscope.models.classifier import Classifier
+from mammoscope.registry.versions import model_name, register
+from mammoscope.reporting.console import say
+from mammoscope.tracking.run import Tracker
+from mammoscope.tracking.store import TrackingStore
+from mammoscope.vocabulary import RESEARCH_USE_ONLY, Register
+
+
+def publish(
+    config: TrainConfig,
+    store: TrackingStore,
+    tracker: Tracker,
+    classifier: Classifier,
+    provenance: Provenance,
+    report: Report,
+) -> None:
+    """Registers what the run kept, unless it is told not to. `auto` is settled at the door: trials do not register."""
+    if config.tracking.register is Register.never:
+        return
+    data = provenance.data
+    variant = (config.data.name, str(config.image.name), config.view.name, str(config.target.name))
+    name = model_name(*variant, is_phantom=data.is_phantom)
+    facts = _facts(config, tracker, classifier, provenance, report)
+    state = {key.removeprefix("backbone."): tensor for key, tensor in classifier.state_dict().items()}
+    with tempfile.TemporaryDirectory() as folder:
+        package = write_package(Path(folder) / "model", state, facts, _blank(config))
+        tags = {
+            "run": tracker.run_id,
+            "certificate": data.certificate.digest,
+            "preprocessing": preprocessing_hash(config.image),
+            "config_hash": config_hash(config),
+            "phantom": str(data.is_phantom).lower(),
+        }
+        about = _about(config, provenance, report)
+        version = register(store, tracker.run_id, package, name, tags, about, is_phantom=data.is_phantom)
+    say(f"registered {name}, version {version}")
+
+
+def _facts(
+    config: TrainConfig, tracker: Tracker, classifier: Classifier, provenance: Provenance, report: Report
+) -> PackageFacts:
+    architecture = classifier.architecture
+    level = report.predictions.finest
+    return PackageFacts(
+        backbone=architecture.backbone,
+        model_kwargs=architecture.arguments,
+        num_classes=architecture.outputs,
+        mean=architecture.mean,
+        std=architecture.std,
+        height_px=config.image.height_px,
+        width_px=config.image.width_px,
+        loss=str(config.loss.name),
+        threshold=dict(report.evidence.thresholds)[level],
+        threshold_level=str(level),
+        preprocessing=preprocessing_hash(config.image),
+        certificate=provenance.data.certificate.digest,
+        run_id=tracker.run_id,
+        data=config.data.name,
+        image=str(config.image.name),
+        view=config.view.name,
+        target=str(config.target.name),
+        is_phantom=provenance.data.is_phantom,
+    )
+
+
+def _blank(config: TrainConfig) -> np.ndarray:
+    """The model's example: a picture of a patient must not go with it, and any other fills megabytes of digits."""
+    return np.zeros((1, config.image.height_px, config.image.width_px), np.uint16)
+
+
+def _about(config: TrainConfig, provenance: Provenance, report: Report) -> str:
+    """What the registry says of a version, in a sentence or two."""
+    level = report.predictions.finest
+    auc = report.evidence.result(level, "auc")
+    phantom = " Trained on a phantom: no patient is behind it." if provenance.data.is_phantom else ""
+    return (
+        f"{config.model.name}: validation AUC {auc.value:.3f} ({auc.low:.3f}-{auc.high:.3f}) at {level} level, "
+        f"{auc.n} rows of {auc.patients} patients.{phantom} {RESEARCH_USE_ONLY}"
+    )

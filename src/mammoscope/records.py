@@ -1,0 +1,117 @@
+"""Frozen rows that travel between the floors. Paths are relative to the source's root, with forward slashes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mammoscope.vocabulary import AbnormalityKind, Laterality, Level, Partition, Pathology, View
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mammogram:
+    """One image of one breast in one view. CBIS-DDSM stores 71 films twice, once a kind: those are two mammograms."""
+
+    key: str  # the DICOM PatientID of the full image: Mass-Training_P_00001_LEFT_CC
+    kind: AbnormalityKind
+    published: Partition  # train or test, as published
+    patient: str  # P_00001
+    laterality: Laterality
+    view: View
+    study_uid: str
+    series_uid: str
+    path: str | None  # None: not in this download, or not usable (the ledger says why)
+    sop_uid: str | None
+    rows_px: int | None
+    columns_px: int | None
+    file_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abnormality:
+    """One annotated finding on one mammogram: one row of a case description file."""
+
+    kind: AbnormalityKind
+    patient: str
+    laterality: Laterality
+    view: View
+    number: int  # "abnormality id": neither contiguous, nor stable across views
+    mammogram: str  # Mammogram.key
+    published: Partition
+    pathology: Pathology
+    assessment: int  # BI-RADS 0-5; 0 is "incomplete", not "lowest"
+    density: int  # BI-RADS 1-4; 0 stands in two rows and means unknown
+    subtlety: int  # 1-5; 0 stands in two rows and means unknown
+    descriptor_1: str  # mass shape, or calc type; "N/A" is a category of its own
+    descriptor_2: str  # mass margins, or calc distribution
+    mask_path: str | None  # None: not in this download, or not usable (the ledger says why)
+    mask_sop_uid: str | None
+    crop_path: str | None
+    crop_rows_px: int | None
+    crop_columns_px: int | None
+
+    @property
+    def key(self) -> str:
+        """Unique over all four files: Mass-Training_P_00001_LEFT_CC_1."""
+        return f"{self.mammogram}_{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defect:
+    """One line of the ledger: nothing is mended, left out or guessed without one."""
+
+    row: str  # Abnormality.key, Mammogram.key, or a path
+    problem: str  # short and stable: missing_mask, swapped_mask, unreadable ...
+    found: str
+    taken_as: str  # what the catalog made of it
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """Who and what is in a source. Every CSV row is here, whether its files are or not."""
+
+    mammograms: tuple[Mammogram, ...]
+    abnormalities: tuple[Abnormality, ...]
+    defects: tuple[Defect, ...]
+    is_phantom: bool
+    digest: str  # of all the above: what was catalogued, never where it lay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One thing that the model scores: an abnormality on a view (image=roi) or a film (image=full)."""
+
+    id: str  # Abnormality.key or Mammogram.key
+    patient: str
+    laterality: Laterality
+    view: View
+    kinds: tuple[AbnormalityKind, ...]  # one, or two where a film carries both and both are selected
+    film: str  # xxh3-128 of the raw pixels: two records of one film share it
+    published: Partition
+    target: int
+    abnormalities: tuple[str, ...]  # Abnormality.key of all that decide the target
+    density: int
+    store: str  # which prepared array, and which row of it
+    row: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predictions:
+    """Scores of one partition, a row a sample; columns are equally long numpy arrays.
+
+    scores are probabilities of malignancy in [0, 1]; targets are 0 or 1.
+    """
+
+    partition: Partition
+    finest: Level  # abnormality for image=roi, image for image=full
+    ids: np.ndarray
+    patients: np.ndarray
+    lateralities: np.ndarray
+    views: np.ndarray
+    kinds: np.ndarray  # "mass", "calc" or "mass+calc"
+    films: np.ndarray
+    targets: np.ndarray  # int8
+    scores: np.ndarray  # float64
+
+    def __len__(self) -> int:
+        return len(self.ids)

@@ -1,0 +1,118 @@
+"""What a run says of itself in the MLflow UI: Markdown for a person, complete enough to be quoted alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mammoscope.metrics.evidence import Evidence
+from mammoscope.reporting.tables import results_markdown
+from mammoscope.vocabulary import (
+    RESEARCH_USE_ONLY,
+    AbnormalityKind,
+    ImageVariant,
+    Partition,
+    SourceName,
+    SplitScheme,
+    TargetPolicy,
+    Trainable,
+    View,
+)
+
+DIGEST_LETTERS = 12
+LETTERS_MAX = 8000  # of an MLflow tag, which is cut beyond that without a word
+OTHERS_ROOM = 40  # for the line that counts the warnings left out
+PLURALS = {AbnormalityKind.mass: "masses", AbnormalityKind.calc: "calcifications"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionFacts:
+    partition: Partition
+    patients: int
+    samples: int
+    malignant: int  # samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What is told of a run besides its results; strings are shown as they are and hold no path of this machine."""
+
+    backbone: str
+    trainable: Trainable
+    kinds: tuple[AbnormalityKind, ...]
+    image: ImageVariant
+    height_px: int
+    width_px: int
+    views: tuple[View, ...]
+    target: TargetPolicy
+    epochs: int  # that were trained, early stopping included
+    best_epoch: int  # counted from 1: the one that was kept
+    source: SourceName
+    is_phantom: bool
+    split: SplitScheme
+    certificate: str  # SHA-256 of the manifest, whole
+    partitions: tuple[PartitionFacts, ...]
+    weights: str  # where the first weights came from
+    precision: str
+    hardware: str
+    duration_s: float
+    commit: str  # with "+ changes" where the tree was dirty
+    warnings: tuple[str, ...]
+
+
+def run_description(facts: RunFacts, evidence: Evidence, *, references: Mapping[str, float]) -> str:
+    """As many of the warnings as there is room for, and the count of the others."""
+    results = results_markdown(evidence, title=f"Results on {evidence.partition}", references=references)
+    text = "\n\n".join([_opening(facts), results, _data(facts), _making(facts)])
+    return text + _warnings(facts.warnings, LETTERS_MAX - len(text))
+
+
+def _opening(facts: RunFacts) -> str:
+    subject = "patches around the ROIs" if facts.image is ImageVariant.roi else "full mammograms"
+    what = "a new head on frozen features" if facts.trainable is Trainable.head else "all weights"
+    kinds = " and ".join(PLURALS[kind] for kind in facts.kinds)
+    phantom = " **Phantom data: drawn from nothing, no patient is behind these numbers.**" if facts.is_phantom else ""
+    return (
+        f"**{RESEARCH_USE_ONLY}**{phantom}\n\n"
+        f"`{facts.backbone}` ({what}), trained for {facts.epochs} epochs to tell malignant from benign {kinds} in "
+        f"{subject} of {facts.height_px} x {facts.width_px} px, {' and '.join(facts.views)} views, target "
+        f"`{facts.target}`. The weights of epoch {facts.best_epoch} were kept."
+    )
+
+
+def _data(facts: RunFacts) -> str:
+    rows = [f"| {part.partition} | {part.patients} | {part.samples} | {part.malignant} |" for part in facts.partitions]
+    return "\n".join(
+        [
+            "### Data",
+            "",
+            f"Source `{facts.source}`, split `{facts.split}`, certificate `{facts.certificate[:DIGEST_LETTERS]}`: "
+            "no patient and no film is in two partitions.",
+            "",
+            "| partition | patients | samples | malignant |",
+            "| --- | ---: | ---: | ---: |",
+            *rows,
+        ]
+    )
+
+
+def _making(facts: RunFacts) -> str:
+    minutes, seconds = divmod(round(facts.duration_s), 60)
+    return "\n".join(
+        [
+            "### Making",
+            "",
+            f"- First weights: {facts.weights}",
+            f"- Hardware: {facts.hardware}, {facts.precision}, {minutes} min {seconds} s",
+            f"- Code: {facts.commit}",
+        ]
+    )
+
+
+def _warnings(warnings: tuple[str, ...], room: int) -> str:
+    if not warnings:
+        return ""
+    text, room = "\n\n### Warnings\n", room - OTHERS_ROOM
+    for told, warning in enumerate(warnings):
+        if len(text) + len(warning) > room:
+            return f"{text}\n- and {len(warnings) - told} more"
+        text += f"\n- {warning}"
+    return text

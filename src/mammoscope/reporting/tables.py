@@ -1,0 +1,66 @@
+"""The results of a partition as a table: for a terminal, and as Markdown for a run's description."""
+
+from collections.abc import Iterable, Mapping
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from mammoscope.metrics.evidence import Evidence
+from mammoscope.reporting.wording import INTERVAL_NOTE, interval_text
+from mammoscope.vocabulary import RESEARCH_USE_ONLY, Level
+
+COLUMNS = ("level", "n", "positives", "patients", "AUC", "sensitivity", "specificity", "threshold")
+BROKEN = {"sensitivity": "sensi-\ntivity", "specificity": "speci-\nficity"}  # so that a row fits 80 columns
+
+
+def results_table(evidence: Evidence, *, title: str, references: Mapping[str, float]) -> Table:
+    """A row a level, 80 columns wide.
+
+    references: the AUC, by name, of others who were asked about the same units. They follow as lines of their own,
+    because a column of so few letters would break their names.
+    """
+    others = "".join(f"{name}: AUC {auc:.3f}\n" for name, auc in references.items())
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption=Text(others).append(f"{INTERVAL_NOTE}\n{RESEARCH_USE_ONLY}", style="dim"),
+        caption_justify="left",
+        caption_style="",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=0,
+    )
+    table.add_column(COLUMNS[0], vertical="bottom", no_wrap=True)
+    for column in COLUMNS[1:]:
+        table.add_column(BROKEN.get(column, column), justify="right", vertical="bottom", no_wrap=True)
+    for level in evidence.levels:
+        table.add_row(*_row(evidence, level))
+    return table
+
+
+def results_markdown(evidence: Evidence, *, title: str, references: Mapping[str, float]) -> str:
+    """The same under a heading of the third order, with a row a reference; no line break at the end."""
+    ruler = ["---"] + ["---:"] * (len(COLUMNS) - 1)
+    levels = [_row(evidence, level) for level in evidence.levels]
+    others = [(name, "", "", "", f"{auc:.3f}", "", "", "") for name, auc in references.items()]
+    rows = [_line(row) for row in (COLUMNS, ruler, *levels, *others)]
+    return "\n".join([f"### {title}", "", *rows, "", f"{INTERVAL_NOTE} {RESEARCH_USE_ONLY}"])
+
+
+def _row(evidence: Evidence, level: Level) -> tuple[str, ...]:
+    auc = evidence.result(level, "auc")
+    return (
+        str(level),
+        str(auc.n),
+        str(auc.positives),
+        str(auc.patients),
+        interval_text(auc),
+        f"{evidence.result(level, 'sensitivity').value:.3f}",
+        f"{evidence.result(level, 'specificity').value:.3f}",
+        f"{evidence.confusion(level).threshold:.3f}",
+    )
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"

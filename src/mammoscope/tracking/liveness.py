@@ -1,0 +1,105 @@
+"""A run lives as long as its process: a lock that dies with it, and an end for every way out."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from filelock import FileLock, Timeout
+
+from mammoscope.tracking.privacy import without_paths
+from mammoscope.tracking.run import Status, Tracker
+
+ENDED_BY = "ended_by"  # tag: what ended a run before its time
+ERROR_LENGTH = 2000  # characters of an error's text that a tag keeps
+
+
+class Terminated(SystemExit):
+    """SIGTERM, raised where the main thread stands. Uncaught it ends the process with the shell's 128 + 15."""
+
+
+def take_life(folder: Path) -> FileLock | None:
+    """The lock of the run whose local folder this is, held; None while a living process holds it.
+
+    It is an flock: the kernel drops it with the process, however that dies.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock", thread_local=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    return lock
+
+
+@contextmanager
+def running(tracker: Tracker) -> Iterator[None]:
+    """Ends the run as FINISHED, or KILLED on Ctrl-C and SIGTERM, or FAILED on any other exception, which goes on.
+
+    SIGTERM is raised as Terminated inside the block where this is the main thread; its former handler comes back.
+    """
+    with sigterm_raises():
+        try:
+            yield
+        except (KeyboardInterrupt, Terminated) as stop:
+            signal_name = "SIGTERM" if isinstance(stop, Terminated) else "Ctrl-C"
+            _end(tracker, "KILLED", signal_name, stop)
+            raise
+        except BaseException as error:
+            _end(tracker, "FAILED", f"{type(error).__name__}: {error}", error)
+            raise
+        with _undisturbed():
+            tracker.finish("FINISHED")
+
+
+def _end(tracker: Tracker, status: Status, reason: str, error: BaseException) -> None:
+    """Never hides `error` behind a tracking server that is gone as well."""
+    with _undisturbed():
+        try:
+            tracker.tags({ENDED_BY: without_paths(reason)[:ERROR_LENGTH]})
+            tracker.finish(status)
+        except Exception as failed:
+            error.add_note(f"run {tracker.run_id} could not be marked as {status}: {failed}")
+
+
+@contextmanager
+def sigterm_raises() -> Iterator[None]:
+    """SIGTERM as Terminated, so that `finally` and `except` see it; the former handler comes back."""
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        raise Terminated(128 + number)
+
+    with _handled({signal.SIGTERM: stop}):
+        yield
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until the block is done: one that lands in the last call would leave the run RUNNING."""
+    waiting: list[int] = []
+
+    def wait(number: int, frame: FrameType | None) -> None:
+        waiting.append(number)
+
+    with _handled({signal.SIGINT: wait, signal.SIGTERM: wait}):
+        yield
+    if waiting:
+        signal.raise_signal(waiting[0])
+
+
+@contextmanager
+def _handled(handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]]) -> Iterator[None]:
+    """Signal handlers for the length of a block. Python takes them in the main thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            # None: a handler that C code installed, which cannot be put back from here
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -1,0 +1,191 @@
+"""Where runs are kept: an SQLite file with artifacts beside it, or a server. Eight processes may open it at once."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import final
+
+from filelock import FileLock, Timeout
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.utils.file_utils import local_file_uri_to_path
+
+from mammoscope.errors import MammoscopeError
+from mammoscope.tracking.embedded import create_database, make_folder, open_experiment, refused_clearly
+from mammoscope.tracking.liveness import ENDED_BY, take_life
+from mammoscope.tracking.location import Location, check_database, locate
+from mammoscope.tracking.lookup import RunInfo, find_run, run_folder, run_info, search
+from mammoscope.tracking.origin import code_tags, host_digests, library_versions
+from mammoscope.tracking.run import MlflowTracker, run_tags
+from mammoscope.tracking.view import show_columns
+
+HOST = "host"  # tag: digests of the host that a run lives on
+OPENINGS = "openings"
+LEFT = "its process ended without a word: killed, or the machine stopped"
+LOCK_TIMEOUT_S = 300.0  # making the database takes 3 s, and whoever waits behind it well under one
+
+
+def open_store(uri: str, experiment: str, *, home: Path) -> "TrackingStore":
+    """The store at `uri`, made if it is not there, and the experiment in it.
+
+    Args:
+        home: holds the runs' local folders when `uri` is a server; an embedded store has them beside its database.
+
+    Raises:
+        MammoscopeError: a URI that is neither SQLite nor http(s), a place that cannot be written, a file that is not
+            MLflow's database, a server that does not answer, a deleted experiment.
+    """
+    location = locate(uri, home)
+    make_folder(location)
+    with locked(location), refused_clearly(location):
+        if location.database is not None and not check_database(location):
+            create_database(location)
+        client = MlflowClient(tracking_uri=location.uri, registry_uri=location.uri)
+        found = open_experiment(client, location, experiment)
+        show_columns(client, found)
+    return TrackingStore(location, client, experiment, found.experiment_id)
+
+
+@contextmanager
+def locked(location: Location) -> Iterator[None]:
+    """Alone on this host; a block within a block is let in.
+
+    Raises MammoscopeError where the lock cannot be made, or is held for five minutes.
+    """
+    lock = FileLock(location.lock, is_singleton=True)
+    try:
+        lock.acquire(timeout=LOCK_TIMEOUT_S)
+    except Timeout as error:
+        raise location.refusal(f"{location.lock} is held by another process") from error
+    except OSError as error:
+        raise location.refusal(f"{location.lock} cannot be written ({error.strerror})") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@final
+class TrackingStore:
+    """An open store. Its client is the only state: nothing of MLflow's global state is touched."""
+
+    def __init__(self, location: Location, client: MlflowClient, experiment: str, experiment_id: str):
+        self.location = location
+        self.client = client
+        self.experiment = experiment
+        self.experiment_id = experiment_id
+
+    @property
+    def uri(self) -> str:
+        return self.location.uri
+
+    @property
+    def folder(self) -> Path:
+        """Holds runs/<run_id>/: beside the database, or the `home` of a store that lives on a server."""
+        return self.location.folder
+
+    def locked(self) -> AbstractContextManager[None]:
+        """What must not interleave with another process of this host, as registering a version does."""
+        return locked(self.location)
+
+    def start_run(
+        self, name: str, tags: Mapping[str, str], environment: Mapping[str, str] | None = None
+    ) -> MlflowTracker:
+        """A run that is RUNNING as long as this process lives. Commit and library versions are added here.
+
+        Args:
+            environment: what only the caller knows: device, precision, CPU. Goes with the versions to environment.txt.
+        """
+        versions = library_versions()
+        said = {HOST: "+".join(sorted(host_digests())), "python": versions["python"], "torch": versions["torch"]}
+        rows = run_tags({"mlflow.source.name": "mammoscope", **said, **code_tags(), **tags})
+        with self.locked():  # so that nobody reaps it before its lock is there
+            run = self.client.create_run(self.experiment_id, run_name=name, tags={row.key: row.value for row in rows})
+            folder = run_folder(self.folder, run.info.run_id)
+            tracker = MlflowTracker(self.client, run.info.run_id, folder, take_life(folder))
+        lines = [f"{key}: {value}" for key, value in {**(environment or {}), **versions}.items()]
+        tracker.text("\n".join(lines) + "\n", "environment.txt")
+        return tracker
+
+    def reopen(self, run_id: str) -> MlflowTracker:
+        """To write more into a run that has ended, as an evaluation does. Its status stays."""
+        return MlflowTracker(self.client, run_id, run_folder(self.folder, run_id), None)
+
+    def discard(self, tracker: MlflowTracker) -> None:
+        """Takes back a run that never began: its row, its artifacts and its folder."""
+        artifacts = self._artifacts(tracker.run_id) if self.location.database is not None else None
+        self.client.set_terminated(tracker.run_id, "FAILED")
+        self.client.delete_run(tracker.run_id)
+        if artifacts is not None:
+            # delete_run only marks the row; a server keeps it so, for the owner's `mlflow gc`
+            SqlAlchemyStore(self.uri, self.location.artifacts.as_uri())._hard_delete_run(tracker.run_id)
+            shutil.rmtree(artifacts.parent, ignore_errors=True)
+        tracker.let_go()
+        shutil.rmtree(tracker.folder, ignore_errors=True)
+
+    def reap(self) -> list[RunInfo]:
+        """Marks the runs of this host that are RUNNING without a living process as KILLED, and returns them."""
+        with self.locked():
+            experiments = [e.experiment_id for e in self.client.search_experiments()]
+            left = list(search(self.client, experiments, "attributes.status = 'RUNNING'"))
+            dead = [run.info.run_id for run in left if self._is_dead(run.info.run_id, run.data.tags.get(HOST, ""))]
+            for run_id in dead:
+                self.client.set_tag(run_id, ENDED_BY, LEFT)
+                self.client.set_terminated(run_id, "KILLED")
+        return [self._info(run_id) for run_id in dead]
+
+    def _is_dead(self, run_id: str, host: str) -> bool:
+        if not host_digests().intersection(host.split("+")):
+            return False
+        folder = run_folder(self.folder, run_id)
+        if self.location.database is None and not folder.exists():
+            return False  # it may live under another home
+        life = take_life(folder)
+        if life is not None:
+            life.release()
+        return life is not None
+
+    def find_run(self, reference: str) -> RunInfo:
+        """By id, unique prefix of an id, or name. Raises MammoscopeError, listing candidates, for none or several."""
+        return run_info(find_run(self.client, self.experiment_id, reference), self.folder)
+
+    def artifact(self, run_id: str, path: str) -> Path:
+        """A file or folder that the run logged, on this disk. Raises MammoscopeError where there is none."""
+        inside = PurePosixPath(path)
+        missing = MammoscopeError(f"run {run_id}: has no artifact {path}; allowed: what its Artifacts tab lists")
+        if inside.is_absolute() or ".." in inside.parts:
+            raise missing
+        if self.location.database is not None:
+            local = self._artifacts(run_id) / inside
+            if not local.exists():
+                raise missing
+            return local
+        downloads = run_folder(self.folder, run_id) / "downloads"
+        downloads.mkdir(parents=True, exist_ok=True)
+        try:
+            return Path(self.client.download_artifacts(run_id, path, str(downloads)))
+        except (MlflowException, OSError) as error:
+            raise missing from error
+
+    def count_opening(self, run_id: str, partition: str, certificate: str) -> int:
+        """Counts that `partition` of the split with this certificate was scored, by this run and in the experiment.
+
+        Returns how often any run of the experiment opened it, this time included: each look at a sealed partition
+        makes the next less sealed, whichever model looks.
+        """
+        mine, all_runs = f"{OPENINGS}.{partition}", f"{OPENINGS}.{partition}.{certificate}"
+        with self.locked():
+            run = self.client.get_run(run_id)
+            experiment = self.client.get_experiment(self.experiment_id)
+            count = int(experiment.tags.get(all_runs, "0")) + 1
+            self.client.set_tag(run_id, mine, str(int(run.data.tags.get(mine, "0")) + 1))
+            self.client.set_experiment_tag(self.experiment_id, all_runs, str(count))
+        return count
+
+    def _artifacts(self, run_id: str) -> Path:
+        return Path(local_file_uri_to_path(self.client.get_run(run_id).info.artifact_uri))
+
+    def _info(self, run_id: str) -> RunInfo:
+        return run_info(self.client.get_run(run_id), self.folder)

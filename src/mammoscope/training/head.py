@@ -1,0 +1,74 @@
+"""model.trainable=head: the backbone is frozen, its features are computed once, only the last linear layer learns."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from mammoscope.data.batches import Batch, to_inputs
+from mammoscope.models.classifier import Classifier
+from mammoscope.training.loop import Epochs
+
+
+class FeatureBatches:
+    """A partition's features in place of its images; the loop does not notice. Final."""
+
+    def __init__(self, features: torch.Tensor, targets: torch.Tensor, batch_size: int, *, shuffle: bool, seed: int):
+        self.features, self.targets = features, targets  # float32 (samples, features), (samples,)
+        self._batch_size, self._shuffle, self._seed = batch_size, shuffle, seed
+
+    def __len__(self) -> int:
+        return -(-len(self.features) // self._batch_size)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        order = np.arange(len(self.features))
+        if self._shuffle:
+            np.random.default_rng([self._seed, number]).shuffle(order)
+        for picks in torch.from_numpy(order).split(self._batch_size):
+            yield Batch(self.features[picks], self.targets[picks], picks)
+
+
+@torch.inference_mode()
+def _features(fabric: Fabric, classifier: Classifier, batches: Iterable[Batch]) -> tuple[torch.Tensor, torch.Tensor]:
+    classifier.eval()
+    parts, targets = [], []
+    for batch in batches:
+        with fabric.autocast():
+            parts.append(classifier.features(to_inputs(batch.images, fabric.device)).float())
+        targets.append(batch.targets)
+    return torch.cat(parts).clone(), torch.cat(targets).clone()
+
+
+class FrozenHead:
+    """The head of a classifier, trained on standardised features, and put back where it belongs. Final.
+
+    Standardising (mean and deviation of the training features) only makes the problem well conditioned: it is folded
+    into the linear layer by `fold`, so that the classifier gives the same logits from images.
+    """
+
+    def __init__(
+        self, fabric: Fabric, classifier: Classifier, train: Epochs, validation: Epochs, batch_size: int, seed: int
+    ):
+        self._classifier = classifier.requires_grad_(False)
+        features, targets = _features(fabric, classifier, train.epoch(0))
+        self._mean, self._std = features.mean(dim=0), features.std(dim=0).clamp_min(1e-6)
+        self.train = FeatureBatches(self._standard(features), targets, batch_size, shuffle=True, seed=seed)
+        features, targets = _features(fabric, classifier, validation.epoch(0))
+        self.validation = FeatureBatches(self._standard(features), targets, batch_size, shuffle=False, seed=seed)
+        self.network = nn.Linear(features.shape[1], classifier.head.out_features)
+        nn.init.zeros_(self.network.weight)
+        nn.init.zeros_(self.network.bias)
+
+    def _standard(self, features: torch.Tensor) -> torch.Tensor:
+        return (features - self._mean) / self._std
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Writes what was learnt into the classifier's own head."""
+        head = self._classifier.head
+        weight = self.network.weight / self._std
+        head.weight.copy_(weight)
+        if head.bias is not None:
+            head.bias.copy_(self.network.bias - weight @ self._mean)

@@ -1,0 +1,74 @@
+"""What the loop trains, and on what: the whole network on images, or its last layer on frozen features."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from mammoscope.config import LossConfig, OptimizerConfig, ScheduleConfig, TrainerConfig
+from mammoscope.data.batches import Batches
+from mammoscope.models.classifier import Classifier
+from mammoscope.training.head import FrozenHead
+from mammoscope.training.loop import Epochs
+from mammoscope.training.losses import Loss, build_loss
+from mammoscope.training.optimizer import build_optimizer, build_schedule
+from mammoscope.vocabulary import Trainable
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    loss: Loss
+    train: Epochs
+    validation: Epochs
+    into_classifier: Callable[[], None]  # after it, the classifier holds what was learnt so far
+
+
+def build_learner(
+    fabric: Fabric,
+    classifier: Classifier,
+    train: Batches,
+    validation: Batches,
+    *,
+    trainable: Trainable,
+    train_targets: Sequence[int],
+    loss: LossConfig,
+    optimizer: OptimizerConfig,
+    schedule: ScheduleConfig,
+    trainer: TrainerConfig,
+    seed: int,
+) -> Learner:
+    """Moves the classifier to the device; with `trainable=head` also computes all features, once."""
+    if trainer.channels_last:
+        classifier.to(memory_format=torch.channels_last)
+    network: nn.Module = classifier
+    epochs: tuple[Epochs, Epochs] = (train, validation)
+    steps, into_classifier = len(train), _nothing
+    if trainable is Trainable.head:
+        classifier.to(fabric.device)
+        head = FrozenHead(fabric, classifier, train, validation, trainer.batch_size, seed)
+        network, epochs, steps, into_classifier = (
+            head.network,
+            (head.train, head.validation),
+            len(head.train),
+            head.fold,
+        )
+    built = build_optimizer(optimizer, network)
+    network, built = fabric.setup(network, built)
+    return Learner(
+        network=network,
+        optimizer=built,
+        schedule=build_schedule(schedule, built, epochs=trainer.epochs, steps_per_epoch=steps),
+        loss=build_loss(loss, train_targets),
+        train=epochs[0],
+        validation=epochs[1],
+        into_classifier=into_classifier,
+    )
+
+
+def _nothing() -> None:
+    """The classifier itself was trained."""

@@ -1,0 +1,93 @@
+"""The page that everybody reads first: one epoch after the other. Who logs, keeps or stops is the caller."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from mammoscope.data.batches import Batch, to_inputs
+from mammoscope.errors import MammoscopeError
+from mammoscope.models.classifier import scores_of
+
+READ_EVERY_STEPS = 50  # the only moments inside an epoch when the host waits for the device
+
+
+class Epochs(Protocol):
+    """A partition that can be gone through again and again."""
+
+    def epoch(self, number: int) -> Iterable[Batch]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one pass gave; `scores` are of the validation samples, in their order."""
+
+    number: int
+    train_loss: float
+    scores: np.ndarray
+    lr: float
+    seconds: float
+    images_per_s: float
+
+
+def train_epochs(
+    fabric: Fabric,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    train: Epochs,
+    validation: Epochs,
+    *,
+    epochs: int,
+    clip_norm: float | None,
+) -> Iterator[Epoch]:
+    """Yields after each epoch; the caller may stop at any. Raises MammoscopeError when the loss stops being finite."""
+    for number in range(epochs):
+        started = time.perf_counter()
+        network.train()
+        total = torch.zeros((), device=fabric.device)
+        images = steps = 0
+        for batch in train.epoch(number):
+            logits = network(to_inputs(batch.images, fabric.device))
+            loss = loss_of(logits, batch.targets.to(fabric.device, non_blocking=True))
+            optimizer.zero_grad(set_to_none=True)
+            fabric.backward(loss)
+            if clip_norm is not None:
+                fabric.clip_gradients(network, optimizer, max_norm=clip_norm, error_if_nonfinite=False)
+            optimizer.step()
+            schedule.step()
+            total += loss.detach()  # a loss that is not finite stays in the sum: one flag for all steps since
+            images += len(batch.targets)
+            steps += 1
+            # once in a while: look at what the device has
+            if steps % READ_EVERY_STEPS == 0:
+                _require_finite(total, number, steps)
+        train_loss = _require_finite(total, number, steps) / max(steps, 1)
+        images_per_s = images / (time.perf_counter() - started)
+        scores = score(fabric, network, validation)
+        lr = float(schedule.get_last_lr()[0])
+        yield Epoch(number, train_loss, scores, lr, time.perf_counter() - started, images_per_s)
+
+
+@torch.inference_mode()
+def score(fabric: Fabric, network: nn.Module, partition: Epochs) -> np.ndarray:
+    """Probabilities of malignancy, float64 (samples,), in the partition's order."""
+    network.eval()
+    parts = [scores_of(network(to_inputs(batch.images, fabric.device))) for batch in partition.epoch(0)]
+    return torch.cat(parts).double().cpu().numpy()
+
+
+def _require_finite(total: torch.Tensor, epoch: int, steps: int) -> float:
+    value = float(total)
+    if not np.isfinite(value):
+        raise MammoscopeError(
+            f"the loss is {value} in epoch {epoch}, among the {READ_EVERY_STEPS} steps up to {steps}: try a lower "
+            "optimizer.lr, trainer.clip_norm=1, or trainer.precision=fp32"
+        )
+    return value

@@ -1,0 +1,142 @@
+"""What is certified, what is refused, and what a certificate says of other samples."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from mammoscope.catalog.certificate import Certificate, certify, check_against
+from mammoscope.errors import LeakError, MammoscopeError
+from mammoscope.records import Sample
+from mammoscope.vocabulary import AbnormalityKind, Laterality, Partition, SplitScheme, View
+
+Samples = dict[Partition, list[Sample]]
+TRAIN, VALIDATION, TEST = Partition
+
+
+def sample(number: int, target: int, published: Partition) -> Sample:
+    return Sample(
+        id=f"Mass_P_{number:05d}_LEFT_CC_1",
+        patient=f"P_{number:05d}",
+        laterality=Laterality.left,
+        view=View.CC,
+        kinds=(AbnormalityKind.mass,),
+        film=f"{number:032x}",
+        published=published,
+        target=target,
+        abnormalities=(),
+        density=2,
+        store="store",
+        row=number,
+    )
+
+
+@pytest.fixture
+def samples() -> Samples:
+    """Two patients of each class in each partition: the fewest that are allowed."""
+    return {
+        partition: [sample(10 * place + n, n % 2, TEST if partition is TEST else TRAIN) for n in range(4)]
+        for place, partition in enumerate(Partition)
+    }
+
+
+@pytest.fixture
+def issue() -> Callable[..., Certificate]:
+    def _issue(samples: Samples, dropped: tuple[str, ...] = ()) -> Certificate:
+        return certify(samples, scheme=SplitScheme.official_strict, seed=0, fraction=0.2, dropped=dropped)
+
+    return _issue
+
+
+def test_the_manifest_names_patients_and_films(samples, issue):
+    certificate = issue(samples, dropped=("P_00099", "P_00098"))
+    assert certificate.members[VALIDATION].patients == ("P_00010", "P_00011", "P_00012", "P_00013")
+    assert certificate.members[TEST].films[0] == f"{20:032x}"
+    assert certificate.dropped == ("P_00098", "P_00099")
+    assert certificate.notes == ()
+    content = json.loads(certificate.manifest)
+    assert content["members"]["train"]["patients"] == ["P_00000", "P_00001", "P_00002", "P_00003"]
+    assert (content["scheme"], content["seed"], content["validation_fraction"]) == ("official_strict", 0, 0.2)
+
+
+def test_the_digest_is_of_the_content_alone(samples, issue):
+    first = issue(samples)
+    assert issue({p: samples[p][::-1] for p in reversed(Partition)}).digest == first.digest
+    samples[TRAIN].append(sample(5, 0, TRAIN))
+    assert issue(samples).digest != first.digest
+    # a published run stands on it: a change of format moves it, and must say so
+    assert first.digest[:12] == "0ecca35dcc2b"
+
+
+def test_json_round_trip_and_changes_by_hand(samples, issue):
+    certificate = issue(samples)
+    text = certificate.to_json()
+    assert Certificate.from_json(text) == certificate
+    with pytest.raises(MammoscopeError, match="changed by hand"):
+        Certificate.from_json(text.replace("P_00010", "P_00510"))
+    for other in ("", "[]", "{}", "null", '{"manifest": {"scheme": "cv9"}}'):
+        with pytest.raises(MammoscopeError, match="split certificate: no mammoscope-split-1"):
+            Certificate.from_json(other)
+
+
+@pytest.mark.parametrize("partition", [TEST, VALIDATION])
+def test_a_patient_in_two_partitions(samples, issue, partition):
+    samples[partition].append(replace(samples[TRAIN][2], film="f" * 32))
+    with pytest.raises(LeakError, match=r"1 patients stand in more than one partition \(P_00002\).*official_strict"):
+        issue(samples)
+
+
+def test_a_film_in_two_partitions_under_two_patients(samples, issue):
+    samples[TEST].append(replace(sample(77, 0, TEST), film=samples[TRAIN][2].film))
+    with pytest.raises(LeakError) as caught:
+        issue(samples)
+    words = str(caught.value)
+    assert "Mass_P_00002_LEFT_CC_1 in train = Mass_P_00077_LEFT_CC_1 in test" in words
+    assert "Ways out" in words
+
+
+def test_many_are_counted_and_some_are_named(samples, issue):
+    samples[TRAIN] += [sample(n, n % 2, TRAIN) for n in range(100, 112)]
+    samples[TEST] += [sample(n, n % 2, TEST) for n in range(100, 112)]
+    with pytest.raises(LeakError, match=r"12 patients .*\(P_00100, .*, P_00104 and 7 more\)"):
+        issue(samples)
+
+
+@pytest.mark.parametrize("partition", list(Partition))
+@pytest.mark.parametrize("target", [0, 1])
+def test_one_patient_of_a_class_is_too_few(samples, issue, partition, target):
+    gone = next(s for s in samples[partition] if s.target == target)
+    samples[partition].remove(gone)
+    other = next(s for s in samples[partition] if s.target == target)
+    samples[partition].append(replace(other, id="another view of the same patient", film="a" * 32))
+    with pytest.raises(MammoscopeError) as caught:
+        issue(samples)
+    benign, malignant = (1, 2) if target == 0 else (2, 1)
+    assert f"too few patients of a class in {partition} (" in str(caught.value)
+    assert f"{partition}: {benign} benign, {malignant} malignant" in str(caught.value)
+
+
+def test_an_empty_test_partition_is_allowed_and_said(samples, issue):
+    samples[TEST] = []
+    certificate = issue(samples)
+    assert certificate.members[TEST].patients == ()
+    assert "test partition is empty" in certificate.notes[0]
+    samples[VALIDATION] = []
+    with pytest.raises(MammoscopeError, match="validation: 0 benign, 0 malignant"):
+        issue(samples)
+
+
+def test_scoring_elsewhere(samples, issue):
+    certificate = issue(samples)
+    check_against(certificate, samples[TEST], TEST)
+    check_against(certificate, samples[VALIDATION], VALIDATION)
+    check_against(certificate, [sample(500, 0, TEST)], TEST)
+    with pytest.raises(LeakError, match=r"4 patients .* were validated on by this run \(P_00010"):
+        check_against(certificate, samples[VALIDATION], TEST)
+    for partition in (TEST, VALIDATION):
+        with pytest.raises(LeakError, match=r"1 patients of the .* were trained on by this run \(P_00001\)"):
+            check_against(certificate, [sample(500, 0, TEST), samples[TRAIN][1]], partition)
+        film = replace(sample(500, 0, TEST), film=samples[TRAIN][1].film)
+        with pytest.raises(LeakError, match=r"1 films .* trained on .*Mass_P_00500_LEFT_CC_1 \(film 0+1\)"):
+            check_against(certificate, [film], partition)

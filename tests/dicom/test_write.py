@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from mammoscope.dicom.write import FilmHeader, write_film
+from mammoscope.vocabulary import Laterality, View
+
+HEADER = FilmHeader(
+    patient_id="Mass-Training_P_00001_LEFT_CC_1",
+    study_uid="2.25.1",
+    series_uid="2.25.2",
+    sop_uid="2.25.3",
+    description="cropped images",
+    instance_number=1,
+    laterality=Laterality.left,
+    view=View.CC,
+    study_date="20160720",
+    study_time="214643",
+    content_date="20160414",
+    content_time="121703.122000",
+    site="43352602",
+)
+# What differs from picture to picture; all the rest of a real file's header has to be equal.
+OWN = {"SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Rows", "Columns", "PixelData"} | {
+    "SmallestImagePixelValue",
+    "LargestImagePixelValue",
+}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (8, 6)])
+def test_pixels_come_back(tmp_path: Path, dtype: type, shape: tuple[int, int]):
+    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
+    write_film(tmp_path / "1-1.dcm", pixels, HEADER)
+    read = pydicom.dcmread(tmp_path / "1-1.dcm")
+    np.testing.assert_array_equal(read.pixel_array, pixels)
+    assert read.pixel_array.dtype == dtype
+    assert read.BitsAllocated == read.BitsStored == read.HighBit + 1 == 8 * pixels.itemsize
+    assert (read.SmallestImagePixelValue, read.LargestImagePixelValue) == (pixels.min(), pixels.max())
+    assert len(read.PixelData) % 2 == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["1-1.dcm"]
+
+
+def test_big_endian_arrays_are_turned(tmp_path: Path):
+    pixels = np.array([[1, 256], [65535, 7]], dtype=">u2")
+    write_film(tmp_path / "x.dcm", pixels, HEADER)
+    np.testing.assert_array_equal(pydicom.dcmread(tmp_path / "x.dcm").pixel_array, pixels)
+
+
+def test_header_equals_that_of_the_real_file(tmp_path: Path, shared: Path):
+    folder = shared / "data/cbis_ddsm/dicom_sample/CBIS-DDSM" / HEADER.patient_id
+    (path,) = folder.rglob("*.dcm")
+    real = pydicom.dcmread(path)
+    write_film(tmp_path / "x.dcm", np.zeros((4, 4), np.uint16), HEADER)
+    ours = pydicom.dcmread(tmp_path / "x.dcm")
+    assert set(ours.keys()) == set(real.keys())
+    for element in real:
+        assert ours[element.tag].VR == element.VR
+        if element.keyword not in OWN:
+            assert ours[element.tag].value == element.value, element
+    assert set(ours.file_meta.keys()) == set(real.file_meta.keys())
+    for element in real.file_meta:
+        if element.keyword not in ("MediaStorageSOPInstanceUID", "FileMetaInformationGroupLength"):
+            assert ours.file_meta[element.tag].value == element.value
+    assert ours.preamble == real.preamble
+
+
+@pytest.mark.parametrize(
+    "name", sorted({"PixelSpacing", "ViewPosition", "ImageLaterality", "WindowCenter", "PatientAge"})
+)
+def test_what_the_real_files_lack_stays_absent(tmp_path: Path, name: str):
+    write_film(tmp_path / "x.dcm", np.zeros((4, 4), np.uint16), HEADER)
+    assert name not in pydicom.dcmread(tmp_path / "x.dcm")
+
+
+@pytest.mark.parametrize(
+    "pixels", [np.zeros((4, 4), np.float32), np.zeros((4, 4, 3), np.uint8), np.zeros((0, 4), np.uint8)]
+)
+def test_other_arrays_are_refused_and_leave_nothing(tmp_path: Path, pixels: np.ndarray):
+    with pytest.raises(TypeError, match="uint8 or uint16"):
+        write_film(tmp_path / "x.dcm", pixels, HEADER)
+    assert not list(tmp_path.iterdir())

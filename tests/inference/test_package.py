@@ -1,0 +1,90 @@
+"""The package gives the network's own scores, holds no pickle and no path, and needs nothing of mammoscope."""
+
+import dataclasses
+import json
+import pickletools
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow.pyfunc
+import numpy as np
+import pytest
+import timm
+import torch
+
+from mammoscope.inference.package import write_package
+
+
+def scores(network: torch.nn.Module, images: np.ndarray, mean: float, std: float) -> np.ndarray:
+    with torch.inference_mode():
+        pixels = torch.from_numpy(images.astype(np.float32) / 65535).unsqueeze(1)
+        return network((pixels - mean) / std)[:, 0].sigmoid().numpy()
+
+
+def test_it_scores_as_the_network_does(tmp_path: Path, facts, network, images):
+    facts = dataclasses.replace(facts, threshold=float(np.median(scores(network, images, facts.mean, facts.std))))
+    package = write_package(tmp_path / "model", network.state_dict(), facts, images[:1])
+    table = mlflow.pyfunc.load_model(str(package)).predict(images)
+    expected = scores(network, images, facts.mean, facts.std)
+    np.testing.assert_allclose(table["malignancy"], expected, atol=1e-6)
+    assert table["called_malignant"].tolist() == (table["malignancy"] >= facts.threshold).tolist()
+    assert 0 < table["called_malignant"].sum() < len(images)
+
+
+def test_two_logits_go_through_softmax(tmp_path: Path, facts, images):
+    network = timm.create_model("resnet18", in_chans=1, num_classes=2).eval()
+    facts = dataclasses.replace(facts, num_classes=2, loss="cross_entropy")
+    package = write_package(tmp_path / "model", network.state_dict(), facts, images[:1])
+    table = mlflow.pyfunc.load_model(str(package)).predict(images)
+    with torch.inference_mode():
+        pixels = torch.from_numpy(images.astype(np.float32) / 65535).unsqueeze(1)
+        expected = network((pixels - facts.mean) / facts.std).softmax(dim=1)[:, 1].numpy()
+    np.testing.assert_allclose(table["malignancy"], expected, atol=1e-6)
+
+
+def test_it_runs_where_mammoscope_is_not_installed(tmp_path: Path, facts, network, images):
+    package = write_package(tmp_path / "model", network.state_dict(), facts, images[:1])
+    np.save(tmp_path / "images.npy", images)
+    script = (
+        "import sys, json, numpy as np\n"
+        "class No:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] == 'mammoscope': raise ImportError(name)\n"
+        "sys.meta_path.insert(0, No())\n"
+        "import mlflow.pyfunc\n"
+        f"model = mlflow.pyfunc.load_model({str(package)!r})\n"
+        f"print(json.dumps(model.predict(np.load({str(tmp_path / 'images.npy')!r}))['malignancy'].tolist()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.strip().splitlines()[-1])
+    np.testing.assert_allclose(said, scores(network, images, facts.mean, facts.std), atol=1e-6)
+
+
+def test_no_pickle_and_no_path_is_in_it(tmp_path: Path, facts, network, images):
+    package = write_package(tmp_path / "model", network.state_dict(), facts, images[:1])
+    for path in (path for path in package.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        assert str(tmp_path).encode() not in content, path
+        assert str(Path(__file__).parents[2]).encode() not in content, path
+        assert path.suffix not in {".pkl", ".pt", ".pth", ".pt2"}
+        assert not content.startswith(b"\x80"), path  # a pickle of protocol 2 or later
+        with pytest.raises(Exception):  # noqa: B017, PT011  (anything but a program for the pickle machine)
+            list(pickletools.genops(content))
+
+
+def test_requirements_are_pinned_and_explicit(tmp_path: Path, facts, network, images):
+    package = write_package(tmp_path / "model", network.state_dict(), facts, images[:1])
+    lines = (package / "requirements.txt").read_text().split()
+    assert all("==" in line for line in lines)
+    assert {line.split("==")[0] for line in lines} == {"mlflow", "numpy", "pandas", "safetensors", "timm", "torch"}
+
+
+@pytest.mark.parametrize(
+    "bad", [np.zeros((1, 40, 33), np.uint16), np.zeros((1, 40, 32), np.float32), np.zeros((40, 32), np.uint16)]
+)
+def test_images_of_another_kind_are_refused(tmp_path: Path, facts, network, images, bad: np.ndarray):
+    package = write_package(tmp_path / "model", network.state_dict(), facts, images[:1])
+    with pytest.raises(Exception, match=r"uint16|shape"):
+        mlflow.pyfunc.load_model(str(package)).predict(bad)

@@ -1,0 +1,72 @@
+"""Every value out of range and every combination that makes no sense, with the reason that is given."""
+
+import pytest
+
+from mammoscope.checks import _COMBINATIONS, _RANGES
+from mammoscope.compose import compose_config
+from mammoscope.errors import MammoscopeError
+
+OUT_OF_RANGE = {
+    "seed": -1,
+    "split.seed": -1,
+    "split.validation_fraction": 1.0,
+    "store.workers": -1,
+    "image.height_px": 8,
+    "image.width_px": 0,
+    "image.context": 0.5,
+    "model.drop_rate": 1.0,
+    "model.drop_path_rate": -0.1,
+    "loss.pos_weight": 0.0,
+    "loss.smoothing": 1.0,
+    "optimizer.lr": 0.0,
+    "optimizer.weight_decay": -1.0,
+    "schedule.warmup_epochs": -1.0,
+    "schedule.final_lr_fraction": 2.0,
+    "trainer.epochs": -3,
+    "trainer.batch_size": 1,
+    "trainer.workers": -2,
+    "trainer.clip_norm": 0.0,
+    "trainer.patience_epochs": 0,
+    "augment.flip_horizontal": 1.1,
+    "augment.flip_vertical": -0.1,
+    "augment.rotate_deg": 400.0,
+    "augment.scale_fraction": 1.0,
+    "augment.translate_fraction": 1.0,
+    "augment.brightness_fraction": 2.0,
+    "augment.contrast_fraction": -1.0,
+}
+
+
+def test_the_table_below_is_complete():
+    assert set(OUT_OF_RANGE) == {key for key, _, _ in _RANGES}
+
+
+@pytest.mark.parametrize("key", list(OUT_OF_RANGE))
+def test_a_value_out_of_range_is_refused(key: str):
+    with pytest.raises(MammoscopeError, match=rf"^{key}={OUT_OF_RANGE[key]}: allowed: "):
+        compose_config([f"{key}={OUT_OF_RANGE[key]}"])
+
+
+IMPOSSIBLE = [
+    (["data.kinds=[]"], "data.kinds=[]: each of mass and calc at most once"),
+    (["view.views=[CC,CC]"], "view.views="),
+    (["image=full", "image.context=2"], "image.context=2.0: image=full shows whole breasts"),
+    (["image.context=null"], "image.context=null: image=roi needs the side of its window"),
+    (["loss=cross_entropy", "loss.pos_weight=2"], "loss.pos_weight=2.0: cross_entropy has no positive class to weigh"),
+    (["model.trainable=head", "model.weights=none"], "model.weights=none with model.trainable=head"),
+    (["model.trainable=head", "model.drop_path_rate=0.1"], "model.drop_path_rate=0.1: a frozen backbone"),
+    (["source=cbis_ddsm"], "source.root is not set: give source.root=<folder of the download>"),
+    (["trainer.epochs=3", "schedule.warmup_epochs=3"], "schedule.warmup_epochs=3.0: with trainer.epochs=3"),
+]
+
+
+def test_every_combination_has_a_case():
+    assert len(IMPOSSIBLE) == len(_COMBINATIONS)
+
+
+@pytest.mark.parametrize(("overrides", "said"), IMPOSSIBLE, ids=[said[:30] for _, said in IMPOSSIBLE])
+def test_an_impossible_combination_is_refused_with_its_reason(overrides, said, monkeypatch):
+    monkeypatch.delenv("CBIS_DDSM_ROOT", raising=False)
+    with pytest.raises(MammoscopeError) as caught:
+        compose_config(overrides)
+    assert str(caught.value).startswith(said)

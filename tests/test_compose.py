@@ -1,0 +1,148 @@
+"""What Hydra lets through, what it refuses, and in which words."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mammoscope.compose import compose_config, conf_folder, config_from_yaml, explain, home
+from mammoscope.config import TrainConfig
+from mammoscope.errors import MammoscopeError
+from mammoscope.vocabulary import ImageVariant, LossName, SourceName, Trainable
+
+NOT_FIELDS = {"experiment", "debug", "promotion", "hydra"}
+OPTIONS = sorted(path.relative_to(conf_folder()).with_suffix("").as_posix() for path in conf_folder().glob("*/*.yaml"))
+NEEDED = {"model/timm": ["model.backbone=resnet18"], "source/cbis_ddsm": ["source.root=/data"]}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_composes(option: str):
+    group, _, name = option.partition("/")
+    config = compose_config([f"{group}={name}", *NEEDED.get(option, [])])
+    assert isinstance(config, TrainConfig)
+
+
+def test_groups_fields_and_dataclasses_share_their_names():
+    folders = {path.name for path in conf_folder().iterdir() if path.is_dir()} - NOT_FIELDS
+    fields = {field.name: field.type for field in dataclasses.fields(TrainConfig)}
+    dataclass_fields = {name for name, kind in fields.items() if dataclasses.is_dataclass(kind)}
+    assert folders == dataclass_fields
+    assert {kind.__name__ for kind in fields.values() if dataclasses.is_dataclass(kind)} == {
+        f"{name.title()}Config" for name in dataclass_fields
+    }
+
+
+def test_the_defaults_are_those_that_are_promised():
+    config = compose_config([])
+    chosen = (config.data.name, config.image.name, config.view.name, config.target.name, config.split.name)
+    assert chosen == ("mass", "roi", "both", "malignancy", "official_strict")
+    assert (config.model.name, config.source.name, config.seed) == ("resnet18", "phantom", 0)
+
+
+def test_a_source_brings_its_sizes_and_epochs():
+    phantom, real = compose_config([]), compose_config(["source=cbis_ddsm", "source.root=/data"])
+    assert (real.image.height_px, real.image.width_px) == (512, 512)
+    full = compose_config(["source=cbis_ddsm", "source.root=/data", "image=full"])
+    assert (full.image.height_px, full.image.width_px) == (1152, 896)
+    assert full.image.context is None
+    assert phantom.image.height_px < real.image.height_px
+    assert phantom.trainer.epochs < real.trainer.epochs
+    assert compose_config(["image.height_px=48"]).image.height_px == 48
+
+
+def test_the_environment_names_the_root_but_never_the_source(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CBIS_DDSM_ROOT", "/data/cbis")
+    assert compose_config([]).source.name is SourceName.phantom
+    assert compose_config([]).source.root is None
+    assert compose_config(["source=cbis_ddsm"]).source.root == "/data/cbis"
+    assert compose_config(["source=cbis_ddsm", "source.root=/other"]).source.root == "/other"
+
+
+def test_the_tracking_store_comes_from_the_command_then_the_environment(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert compose_config([]).tracking.uri.endswith("/mlruns/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
+    assert compose_config([]).tracking.uri == "http://127.0.0.1:5000"
+    assert compose_config(["tracking.uri=sqlite:///x.db"]).tracking.uri == "sqlite:///x.db"
+
+
+def test_enumerations_come_out_as_enumerations():
+    config = compose_config(["image=full", "loss=cross_entropy", "model.trainable=head"])
+    assert config.image.name is ImageVariant.full
+    assert config.loss.name is LossName.cross_entropy
+    assert config.model.trainable is Trainable.head
+
+
+def message(overrides: list[str]) -> str:
+    with pytest.raises(Exception) as caught:  # noqa: PT011  (Hydra's own kinds, explained below)
+        compose_config(overrides)
+    error = caught.value
+    return str(error) if isinstance(error, MammoscopeError) else explain(error)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("model=resnet19", "model=resnet19: there is no such option; allowed: convnext_small, "),
+        ("data=masses", "data=masses: there is no such option; allowed: all, calc, mass"),
+        ("trainer.epoch=3", "trainer.epoch: there is no such key (did you mean trainer.epochs?); allowed in trainer: "),
+        ("modle=resnet18", "modle: there is no such key (did you mean model?); allowed: source, "),
+        ("sed=3", "sed: there is no such key (did you mean seed?)"),
+        ("+foo=1", "foo: there is no such key"),
+        ("+trainer.foo=1", "trainer.foo: there is no such key; allowed in trainer: epochs"),
+        ("trainer.epochs=abc", "trainer.epochs: 'abc' is not allowed; allowed: a whole number"),
+        ("trainer.epochs=1.5", "trainer.epochs: '1.5' is not allowed; allowed: a whole number"),
+        ("optimizer.lr=fast", "optimizer.lr: 'fast' is not allowed; allowed: a number"),
+        ("trainer.channels_last=perhaps", "trainer.channels_last: 'perhaps' is not allowed; allowed: true or false"),
+        ("trainer.precision=int8", "trainer.precision: 'int8' is not allowed; allowed: auto, fp32, bf16"),
+        ("data.kinds=[lump]", "data.kinds: 'lump' is not allowed; allowed: mass, calc"),
+        ("model=timm", "model.backbone is not set"),
+        ("split.fold.x=1", "split.fold: there is no such key"),
+    ],
+)
+def test_hydras_refusals_name_key_value_and_what_is_allowed(override: str, said: str):
+    assert message([override]).startswith(said)
+
+
+def test_a_written_config_is_read_back():
+    import json
+
+    import yaml
+
+    config = compose_config(["image=full", "data=all", "seed=3"])
+    text = yaml.safe_dump(json.loads(json.dumps(dataclasses.asdict(config))))
+    assert config_from_yaml(text) == config
+    with pytest.raises(MammoscopeError, match="does not fit this version"):
+        config_from_yaml(text + "\nsomething: else\n")
+
+
+def test_home_is_the_checkout_or_else_the_working_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    checkout = conf_folder().parent
+    monkeypatch.chdir(checkout / "src")
+    assert home() == checkout
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/mammoscope"])
+    assert home() == tmp_path
+    monkeypatch.setattr(sys, "argv", [str(checkout / "train.py")])
+    assert home() == checkout
+
+
+@pytest.mark.parametrize("argument", ["--help", "--cfg"])
+def test_looking_at_the_config_imports_nothing_heavy(argument: str, tmp_path: Path):
+    arguments = [argument] if argument == "--help" else [argument, "job"]
+    script = (
+        "import sys, runpy\n"
+        f"sys.argv = {['train.py', *arguments]!r}\n"
+        "try:\n"
+        f"    runpy.run_path({str(conf_folder().parent / 'train.py')!r}, run_name='__main__')\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "heavy = {'torch', 'timm', 'mlflow', 'numpy', 'pydicom', 'cv2', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "data" in done.stdout
+    assert not list(tmp_path.iterdir())
