@@ -38,7 +38,8 @@ TOO_WIDE = """all => all.filter(cell => {
 SIDE_BY_SIDE = """names => {
     const leaf = name => [...document.querySelectorAll('body *')].find(e => !e.children.length && e.textContent === name)
     const boxes = names.map(leaf).map(e => e && e.getBoundingClientRect())
-    return boxes.every(Boolean) && boxes[0].top === boxes[1].top && boxes[0].left < boxes[1].left
+    const [first, second] = boxes
+    return first && second && first.top === second.top && first.left < second.left
 }"""
 RUNS = {  # name: data, image, model, AUC; the scores are not in the order in which the runs are made
     "resnet18-mass-roi-both-s0": ("mass", "roi", "resnet18", 0.71),
