@@ -11,6 +11,10 @@ RESEARCH_USE_ONLY = "Research use only. Not a medical device; never a diagnosis.
 PHANTOM_MARKER, PHANTOM_FORMAT = "PHANTOM.json", "mammoscope-phantom"
 
 
+# What a phantom with planted faults says of them, at its root beside the marker.
+PHANTOM_FAULTS = "phantom_faults.json"
+
+
 class Laterality(StrEnum):
     """Side of the body, DICOM (0020,0060)."""
 
@@ -98,3 +102,38 @@ class Register(StrEnum):
     auto = "auto"  # single runs register, the jobs of a multirun do not
     always = "always"
     never = "never"
+
+
+class Trap(StrEnum):
+    """What spoils numbers made from CBIS-DDSM, and what the doctor calls it. The row that each is reported by follows.
+
+    Mammogram and abnormality stand for the keys of those records; path is relative to the source's root.
+    """
+
+    # who is counted where
+    leak = "leak"  # patient: in train of one kind and in test of the other
+    duplicate_film = "duplicate_film"  # mammogram: pixel for pixel a film of another patient
+    near_duplicate = "near_duplicate"  # mammogram: correlation 0.99 or more with a film of another patient
+    stored_twice = "stored_twice"  # mammogram: pixel for pixel another mammogram of the same patient
+    mixed_pathology = "mixed_pathology"  # mammogram: malignant and benign abnormalities of its kind on one film
+    unstable_id = "unstable_id"  # abnormality: its number means another malignancy in the other view
+    unknown_grade = "unknown_grade"  # abnormality: density 0 or subtlety 0, which mean unknown
+    incomplete_assessment = "incomplete_assessment"  # abnormality: assessment 0, which is "incomplete", not "lowest"
+    # what lies where
+    swapped_mask = "swapped_mask"  # abnormality: mask and crop lie under each other's name or series
+    separate_series = "separate_series"  # abnormality: mask and crop have a series each
+    missing_series = "missing_series"  # mammogram or abnormality: a series that is named has no file in the tree
+    unnamed_series = "unnamed_series"  # path: a file whose series no case description names
+    repeated_file = "repeated_file"  # path: the same instance twice
+    # what a file holds
+    truncated = "truncated"  # path: ends before what it promises
+    syntax = "syntax"  # path: a transfer syntax that cannot be decoded, or a damaged stream
+    unreadable = "unreadable"  # path: any other reason for which a file is refused
+    monochrome1 = "monochrome1"  # path: brighter is less dense; read the right way round
+    laterality = "laterality"  # mammogram or abnormality: the header contradicts the case description
+    view = "view"  # likewise
+    patient_id = "patient_id"  # likewise
+    mirrored = "mirrored"  # mammogram: the chest wall lies on the other side than Laterality suggests
+    mask_size = "mask_size"  # abnormality: no mask has the film's rows and columns
+    mask_values = "mask_values"  # abnormality: the mask is empty, or has more than two grey levels
+    crop_size = "crop_size"  # abnormality: the released crop is not the mask's box and 5 px

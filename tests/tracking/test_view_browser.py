@@ -36,7 +36,8 @@ TOO_WIDE = """all => all.filter(cell => {
 }).map(cell => cell.getAttribute('col-id'))"""
 # The names as heads of one table: at one height, in this order.
 SIDE_BY_SIDE = """names => {
-    const leaf = name => [...document.querySelectorAll('body *')].find(e => !e.children.length && e.textContent === name)
+    const all = [...document.querySelectorAll('body *')].filter(e => !e.children.length)
+    const leaf = name => all.find(e => e.textContent === name)
     const boxes = names.map(leaf).map(e => e && e.getBoundingClientRect())
     const [first, second] = boxes
     return first && second && first.top === second.top && first.left < second.left

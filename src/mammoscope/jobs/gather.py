@@ -12,7 +12,8 @@ from mammoscope.catalog.certificate import Certificate, certify
 from mammoscope.catalog.selection import select_rows
 from mammoscope.catalog.splits import Assignment, assign_partitions
 from mammoscope.config import TrainConfig
-from mammoscope.data.prepare import FilmWork, plan_store, prepare_film, prepare_store, store_folder
+from mammoscope.data.cut import FilmWork, prepare_film
+from mammoscope.data.prepare import plan_store, prepare_store, store_folder
 from mammoscope.data.samples import build_samples
 from mammoscope.data.store import INDEX, PreparedStore
 from mammoscope.errors import MammoscopeError

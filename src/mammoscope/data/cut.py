@@ -1,0 +1,129 @@
+"""One film -> its prepared images: read once, hashed, its breast found, its masks confirmed, its images cut."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import xxhash
+
+from mammoscope.config import ImageConfig
+from mammoscope.data.films import read_mask, read_source_film
+from mammoscope.data.preprocess import Breast, Prepared, find_breast, mask_box, prepare_full, prepare_roi
+from mammoscope.data.store import StoreRow
+from mammoscope.dicom.read import Film
+from mammoscope.errors import MammoscopeError
+from mammoscope.records import Abnormality, Defect, Mammogram
+from mammoscope.vocabulary import ImageVariant, Laterality
+
+CROP_MARGIN_PX = 5  # the released crop is the mask's box and this much around it
+
+
+@dataclass(frozen=True, slots=True)
+class FilmWork:
+    """One mammogram and those of its abnormalities whose masks are at hand."""
+
+    mammogram: Mammogram
+    abnormalities: tuple[Abnormality, ...]
+
+
+def prepare_film(
+    source_root: Path, work: FilmWork, image: ImageConfig, defects: list[Defect]
+) -> Iterator[tuple[Callable[[int, int], StoreRow], Prepared]]:
+    """Reads one film and yields its images, each with its row but for the place in the store. Adds to `defects`."""
+    mammogram = work.mammogram
+    assert mammogram.path is not None, "the plan names films that are there"
+    film = read_source_film(source_root / mammogram.path)
+    film_hash = hash_film(film.raw)
+    breast = find_breast(film.image)
+    masks = list(_confirmed_masks(source_root, work, film, defects))
+    if image.name is ImageVariant.full:
+        union = np.logical_or.reduce([mask for _, mask in masks]) if masks else None
+        cut = prepare_full(film.image, breast, union, image)
+        yield _row(mammogram.key, mammogram, film_hash, breast, cut), cut
+        return
+    for abnormality, mask in masks:
+        cut = prepare_roi(film.image, breast, mask, image)
+        yield _row(abnormality.key, mammogram, film_hash, breast, cut), cut
+
+
+def hash_film(raw: np.ndarray) -> str:
+    """xxh3-128 of a film's raw pixels and shape: equal for the same film under two UIDs."""
+    digest = xxhash.xxh3_128(repr((raw.shape, raw.dtype.str)).encode())
+    digest.update(np.ascontiguousarray(raw).data)
+    return digest.hexdigest()
+
+
+def _row(
+    id: str, mammogram: Mammogram, film_hash: str, breast: Breast, cut: Prepared
+) -> Callable[[int, int], StoreRow]:
+    # DDSM scanned left breasts with the chest wall at the left edge; copies in circulation are often mirrored
+    agrees = (breast.chest_wall is Laterality.left) == (mammogram.laterality is Laterality.left)
+
+    def placed(shard: int, row: int) -> StoreRow:
+        return StoreRow(
+            id=id,
+            mammogram=mammogram.key,
+            film=film_hash,
+            shard=shard,
+            row=row,
+            mirrored=cut.mirrored,
+            chest_wall_agrees=agrees,
+            enlarged=cut.enlarged,
+            **asdict(cut.window),
+        )
+
+    return placed
+
+
+def _confirmed_masks(
+    source_root: Path, work: FilmWork, film: Film, defects: list[Defect]
+) -> Iterator[tuple[Abnormality, np.ndarray]]:
+    """The masks that really are masks of this film; what contradicts that goes into `defects`."""
+    for abnormality in work.abnormalities:
+        assert abnormality.mask_path is not None, "the plan names abnormalities with masks"
+        try:
+            pixels = read_mask(source_root / abnormality.mask_path)
+            mask = _as_mask(pixels, film.raw.shape)
+            box = mask_box(mask)
+        except MammoscopeError as error:
+            defects.append(
+                Defect(
+                    row=abnormality.key,
+                    problem="unusable_mask",
+                    found=str(error),
+                    taken_as="no ROI",
+                    reason="not a mask",
+                )
+            )
+            continue
+        expected = _crop_shape(box, film.raw.shape)
+        found = (abnormality.crop_rows_px, abnormality.crop_columns_px)
+        if None not in found and found != expected:
+            defects.append(
+                Defect(
+                    row=abnormality.key,
+                    problem="crop_size",
+                    found=f"released crop of {found[0]} x {found[1]} px, the mask's box and {CROP_MARGIN_PX} px make "
+                    f"{expected[0]} x {expected[1]} px",
+                    taken_as="mask",
+                    reason="the ROI is re-cut from the film by its mask; the released crop is not used",
+                )
+            )
+        yield abnormality, mask
+
+
+def _as_mask(pixels: np.ndarray, film_shape: tuple[int, ...]) -> np.ndarray:
+    if pixels.shape != film_shape:
+        raise MammoscopeError(f"mask of {pixels.shape} px on a film of {film_shape} px")
+    values = np.unique(pixels)
+    if len(values) > 2:
+        raise MammoscopeError(f"mask with {len(values)} grey levels: at most two are allowed")
+    return pixels > values[0] if len(values) == 2 else pixels > 0
+
+
+def _crop_shape(box: tuple[int, int, int, int], film_shape: tuple[int, ...]) -> tuple[int, int]:
+    top, left, bottom, right = box
+    rows = min(bottom + CROP_MARGIN_PX, film_shape[0]) - max(top - CROP_MARGIN_PX, 0)
+    columns = min(right + CROP_MARGIN_PX, film_shape[1]) - max(left - CROP_MARGIN_PX, 0)
+    return rows, columns
