@@ -240,14 +240,20 @@ def test_workers_end_with_a_killed_caller(tmp_path: Path):
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as caller:
         assert caller.stdout is not None
-        caller.stdout.readline()  # a patient is drawn: the workers are at work
-        children = Path(f"/proc/{caller.pid}/task/{caller.pid}/children").read_text().split()
+        caller.stdout.readline()  # a patient is drawn: one worker is at work, the other on its way
+        started = time.monotonic()
+        while len(children := _children(caller.pid)) < 2 and time.monotonic() < started + 30:
+            time.sleep(0.05)
         caller.kill()
     assert len(children) >= 2
     deadline = time.monotonic() + 30
     while any(_runs(child) for child in children) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(_runs(child) for child in children)
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
 def _runs(pid: str) -> bool:

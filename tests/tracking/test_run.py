@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.dbmodels.models import SqlDataset
+from sqlalchemy import event
 
 from mammoscope.errors import MammoscopeError
 from mammoscope.tracking.liveness import running
@@ -106,6 +108,21 @@ def test_a_dataset_keeps_its_whole_digest(store: TrackingStore, tracker: MlflowT
     }
     with pytest.raises(MammoscopeError, match="dataset tag long: 501 characters"):
         tracker.dataset("d", "x", "train", {"long": "x" * 501})
+
+
+def test_two_runs_that_log_the_same_dataset_at_once(store: TrackingStore, tracker: MlflowTracker):
+    other = store.start_run("another run", {})
+
+    def overtake(*_: object) -> None:  # between MLflow's look whether the dataset is there and its adding it
+        event.remove(SqlDataset, "before_insert", overtake)
+        other.dataset("d", "0" * 32, "train", {})
+
+    event.listen(SqlDataset, "before_insert", overtake)
+    tracker.dataset("d", "0" * 32, "train", {})
+    other.finish("FINISHED")
+    for run in (tracker, other):
+        (logged,) = store.client.get_run(run.run_id).inputs.dataset_inputs
+        assert (logged.dataset.name, logged.dataset.digest) == ("d", "0" * 32)
 
 
 def test_files_texts_and_pictures(store: TrackingStore, tracker: MlflowTracker, tmp_path: Path):

@@ -109,8 +109,8 @@ def _evaluate(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
 
 
 def _ui(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
-    given = [f"tracking.uri={arguments.tracking_uri}"] if arguments.tracking_uri else []
-    tracking = compose_config(given).tracking
+    tracking = compose_config([]).tracking
+    tracking.uri = arguments.tracking_uri or tracking.uri  # set here: Hydra's grammar would read a blank or a comma
     from mammoscope.jobs.tracking import open_tracking
     from mammoscope.tracking.ui import serve_ui
 

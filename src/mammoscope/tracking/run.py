@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, final
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 from mlflow.utils.validation import (
     MAX_DATASET_DIGEST_SIZE,
@@ -138,7 +139,12 @@ class MlflowTracker:
         for tag in inputs:
             _check_length(f"dataset tag {tag.key}", tag.value, MAX_INPUT_TAG_VALUE_SIZE)
         dataset = Dataset(name=name, digest=shown, source_type="mammoscope", source=source)
-        self._client.log_inputs(self.run_id, [DatasetInput(dataset, inputs)])
+        try:
+            self._client.log_inputs(self.run_id, [DatasetInput(dataset, inputs)])
+        except MlflowException:
+            # MLflow looks whether the dataset is there and then adds it: of two processes that do so at once, one is
+            # refused by the database, each database in its own words. By now it is there.
+            self._client.log_inputs(self.run_id, [DatasetInput(dataset, inputs)])
 
     def describe(self, markdown: str) -> None:
         """The run's description in the UI, at most 8,000 characters of Markdown."""
