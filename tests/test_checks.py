@@ -48,13 +48,16 @@ def test_a_value_out_of_range_is_refused(key: str):
 
 
 IMPOSSIBLE = [
-    (["data.kinds=[]"], "data.kinds=[]: each of mass and calc at most once"),
-    (["view.views=[CC,CC]"], "view.views="),
+    (["data.kinds=[]"], "data.name=mass: does not fit its data.kinds"),
+    (["view.views=[CC,CC]"], "view.name=both: does not fit its view.views"),
+    (["augment=default", "augment.name=none"], "augment.name=none: does not fit its values"),
+    (["model.name=a/b"], "model.name='a/b': runs are called by it"),
     (["image=full", "image.context=2"], "image.context=2.0: image=full shows whole breasts"),
     (["image.context=null"], "image.context=null: image=roi needs the side of its window"),
     (["loss=cross_entropy", "loss.pos_weight=2"], "loss.pos_weight=2.0: cross_entropy has no positive class to weigh"),
     (["model.trainable=head", "model.weights=none"], "model.weights=none with model.trainable=head"),
     (["model.trainable=head", "model.drop_path_rate=0.1"], "model.drop_path_rate=0.1: a frozen backbone"),
+    (["model.trainable=head", "model.drop_rate=0.5"], "model.drop_rate=0.5: features of a frozen backbone"),
     (["source=cbis_ddsm"], "source.root is not set: give source.root=<folder of the download>"),
     (["trainer.epochs=3", "schedule.warmup_epochs=3"], "schedule.warmup_epochs=3.0: with trainer.epochs=3"),
 ]
@@ -70,3 +73,36 @@ def test_an_impossible_combination_is_refused_with_its_reason(overrides, said, m
     with pytest.raises(MammoscopeError) as caught:
         compose_config(overrides)
     assert str(caught.value).startswith(said)
+
+
+ALSO = [
+    (["data=mass", "data.name=calc"], "data.name=calc"),
+    (["data.kinds=[mass,mass]"], "data.name=mass"),
+    (["view=cc", "view.name=both"], "view.name=both"),
+    (["augment=none", "augment.flip_horizontal=0.5"], "augment.name=none"),
+    (["phantom.patients=-3"], "phantom.patients=-3: allowed: at least 12"),
+    (["phantom.width_px=100"], "phantom.width_px=100: allowed: half of phantom.height_px="),
+    (["store.root="], "store.root is blank"),
+    (["source=cbis_ddsm", "source.root="], "source.root is blank"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "said"), ALSO, ids=[" ".join(overrides) for overrides, _ in ALSO])
+def test_what_contradicts_itself_is_refused(overrides, said):
+    with pytest.raises(MammoscopeError) as caught:
+        compose_config(overrides)
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e30"])
+@pytest.mark.parametrize("key", ["optimizer.lr", "optimizer.weight_decay", "loss.pos_weight"])
+def test_numbers_without_end_are_refused(key: str, value: str):
+    with pytest.raises(MammoscopeError, match=rf"^{key}=.*: allowed: "):
+        compose_config([f"{key}={value}"])
+
+
+def test_nothing_that_is_written_may_lie_in_the_source(tmp_path):
+    here = ["source=cbis_ddsm", f"source.root={tmp_path}"]
+    for written in (f"store.root={tmp_path}/a", f"tracking.uri=sqlite:///{tmp_path}/b.db", f"tracking.home={tmp_path}"):
+        with pytest.raises(MammoscopeError, match=rf"^{written.partition('=')[0]}=.*never written to"):
+            compose_config([*here, written])

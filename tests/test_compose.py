@@ -1,13 +1,14 @@
 """What Hydra lets through, what it refuses, and in which words."""
 
 import dataclasses
+import errno
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from mammoscope.compose import compose_config, conf_folder, config_from_yaml, explain, home
+from mammoscope.compose import compose_config, conf_folder, config_from_yaml, door, explain, home
 from mammoscope.config import TrainConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.vocabulary import ImageVariant, LossName, SourceName, Trainable
@@ -100,10 +101,50 @@ def message(overrides: list[str]) -> str:
         ("data.kinds=[lump]", "data.kinds: 'lump' is not allowed; allowed: mass, calc"),
         ("model=timm", "model.backbone is not set"),
         ("split.fold.x=1", "split.fold: there is no such key"),
+        ("experiment=none_such", "experiment=none_such: there is no such option; allowed: demo"),
+        ("model=[resnet18,resnet50]", "model: exactly one option is needed; allowed: convnext_small, "),
+        ("~model", "model: exactly one option is needed"),
+        ("data=mass+calc", "data=mass+calc: there is no such option; allowed: all, calc, mass"),
+        ("trainer.epochs=null", "trainer.epochs: null is not allowed; allowed: a whole number"),
+        ("image.name=null", "image.name: null is not allowed; allowed: roi, full"),
+        ("model.weights=null", "model.weights: null is not allowed; allowed: a value"),
+        ("~trainer.epochs", "trainer.epochs: cannot be taken away"),
+        ("hydra.foo=1", "hydra.foo: Hydra has no such key"),
     ],
 )
 def test_hydras_refusals_name_key_value_and_what_is_allowed(override: str, said: str):
     assert message([override]).startswith(said)
+
+
+@pytest.mark.parametrize("override", ["data=null", "trainer=3"])
+def test_an_option_that_is_no_name_ends_in_one_line(override: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as caught:
+        door(lambda: compose_config([override]))
+    assert caught.value.code == 1
+    assert capsys.readouterr().err.startswith("error: an option of a group is a name")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/a/b"), "error: /a/b: No space left on device"),
+        (MammoscopeError("several:\n  one\n  two"), "error: several:; one; two"),
+    ],
+)
+def test_whatever_is_wrong_the_last_line_says_it(error: Exception, said: str, capsys: pytest.CaptureFixture[str]):
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as caught:
+        door(fail)
+    assert caught.value.code == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith(said)
+
+
+def test_a_bug_keeps_its_traceback():
+    for bug in (FileNotFoundError(errno.ENOENT, "no such file", "x"), ValueError("ours")):
+        with pytest.raises(type(bug)):
+            door(lambda bug=bug: (_ for _ in ()).throw(bug))
 
 
 def test_a_written_config_is_read_back():

@@ -23,27 +23,35 @@ DIFFERENT = [
     ["split.seed=1"],
     ["phantom.seed=1"],
     ["model=resnet50"],
-    ["model.weights=none"],
     ["augment=none"],
     ["trainer.precision=bf16"],
 ]
 
 
+def hashed(overrides: list[str], weights: str = "random") -> str:
+    return config_hash(compose_config(overrides), weights)
+
+
 @pytest.mark.parametrize("overrides", SAME, ids=lambda o: o[0])
 def test_what_cannot_change_the_numbers_is_not_in_the_hash(overrides):
-    assert config_hash(compose_config(overrides)) == config_hash(compose_config([]))
+    assert hashed(overrides) == hashed([])
 
 
 def test_what_can_change_the_numbers_is():
-    hashes = [config_hash(compose_config(overrides)) for overrides in [[], *DIFFERENT]]
+    hashes = [hashed(overrides) for overrides in [[], *DIFFERENT]]
     assert len(set(hashes)) == len(hashes)
 
 
-def test_where_a_tree_lies_is_not_in_the_hash_and_then_neither_is_the_phantom():
+def test_where_a_tree_lies_is_not_in_the_hash_nor_the_phantom_that_is_not_drawn():
     here, there = (["source=cbis_ddsm", f"source.root={root}"] for root in ("/a", "/b"))
-    assert config_hash(compose_config(here)) == config_hash(compose_config(there))
-    given = ["source.root=/a"]
-    assert config_hash(compose_config(given)) == config_hash(compose_config([*given, "phantom.seed=5"]))
+    assert hashed(here) == hashed(there) == hashed([*here, "phantom.seed=5"])
+    assert hashed(["source.root=/a"]) == hashed([])
+
+
+def test_weights_count_by_what_they_are_not_by_where_they_lie():
+    there = ["model.weights=/b/w.safetensors"]
+    assert hashed(["model.weights=/a/w.safetensors"], "w:12") == hashed(there, "w:12") != hashed(there, "w:34")
+    assert hashed([], "timm:12") == hashed(["model.weights=imagenet"], "timm:12") != hashed([], "random")
 
 
 def test_the_public_config_holds_no_local_path():

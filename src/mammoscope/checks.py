@@ -1,21 +1,71 @@
 """Values and combinations that make no sense, refused before anything runs, each with its reason."""
 
+import math
+import re
 from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
 
-from mammoscope.config import TrainConfig
+from mammoscope.config import PhantomConfig, TrainConfig
 from mammoscope.errors import MammoscopeError
-from mammoscope.vocabulary import ImageVariant, LossName, SourceName, Trainable
+from mammoscope.vocabulary import AbnormalityKind, ImageVariant, LossName, SourceName, Trainable
 
 
 def check_config(config: TrainConfig) -> None:
     """Raises MammoscopeError naming key, value and what is allowed."""
     for key, is_allowed, allowed in _RANGES:
         value = _value(config, key)
-        if value is not None and not is_allowed(value):
+        if value is not None and not (math.isfinite(value) and is_allowed(value)):
             raise MammoscopeError(f"{key}={value}: allowed: {allowed}")
+    check_phantom(config.phantom)
+    _check_places(config)
     for makes_no_sense, reason in _COMBINATIONS:
         if makes_no_sense(config):
             raise MammoscopeError(reason.format(config=config))
+
+
+def check_phantom(config: PhantomConfig) -> None:
+    """Raises MammoscopeError that names the key, its value and what is allowed."""
+    limits = (
+        ("patients", config.patients >= 12, "at least 12"),
+        ("patients", config.patients <= 99999, "at most 99999, ids have five digits"),
+        ("seed", config.seed >= 0, "0 or more"),
+        ("d_prime", 0 < config.d_prime <= 10, "above 0, at most 10"),
+        ("height_px", 128 <= config.height_px <= 16384, "at least 128, at most 16384"),
+        ("width_px", config.width_px >= 96, "at least 96"),
+        (
+            "width_px",
+            0.5 <= config.width_px / config.height_px <= 1,
+            f"half of phantom.height_px={config.height_px} to all of it",
+        ),
+        ("test_fraction", 0 < config.test_fraction < 1, "between 0 and 1"),
+    )
+    for key, fits, allowed in limits:
+        if not fits:
+            raise MammoscopeError(f"phantom.{key}={getattr(config, key)}: allowed: {allowed}")
+
+
+def _check_places(config: TrainConfig) -> None:
+    """A source is never written to, so nothing that is written may lie in it."""
+    for key, place in (("store.root", config.store.root), ("tracking.home", config.tracking.home)):
+        if not place.strip():
+            raise MammoscopeError(f"{key} is blank; allowed: a folder")
+    if config.source.root is None:
+        return
+    if not config.source.root.strip():
+        raise MammoscopeError("source.root is blank; allowed: the folder of a source")
+    source = Path(config.source.root).expanduser().resolve()
+    written = {
+        "store.root": config.store.root,
+        "tracking.home": config.tracking.home,
+        "tracking.uri": config.tracking.uri.removeprefix("sqlite:///"),
+    }
+    for key, place in written.items():
+        if "://" not in place and Path(place).expanduser().resolve().is_relative_to(source):
+            raise MammoscopeError(
+                f"{key}={place}: lies in source.root={config.source.root}, which is never written to; allowed: a place "
+                "elsewhere (mlruns/ lies in the working directory unless it is told otherwise)"
+            )
 
 
 def _value(config: TrainConfig, key: str) -> float | None:
@@ -27,24 +77,28 @@ def _at_least(low: float) -> Callable[[float], bool]:
     return lambda value: value >= low
 
 
+def _is_seed(value: float) -> bool:
+    return 0 <= value < 2**32
+
+
 def _in_unit(value: float) -> bool:
     return 0 <= value <= 1
 
 
 _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
-    ("seed", _at_least(0), "0 or more"),
-    ("split.seed", _at_least(0), "0 or more"),
+    ("seed", _is_seed, "0 to 4294967295"),
+    ("split.seed", _is_seed, "0 to 4294967295"),
     ("split.validation_fraction", lambda v: 0 < v < 1, "between 0 and 1, both excluded"),
     ("store.workers", _at_least(0), "0 (a process a core) or more"),
-    ("image.height_px", _at_least(16), "16 or more"),
-    ("image.width_px", _at_least(16), "16 or more"),
+    ("image.height_px", lambda v: 16 <= v <= 8192, "16 to 8192"),
+    ("image.width_px", lambda v: 16 <= v <= 8192, "16 to 8192"),
     ("image.context", lambda v: 1 <= v <= 20, "1 (the ROI's box itself) to 20"),
     ("model.drop_rate", lambda v: 0 <= v < 1, "0 to below 1"),
     ("model.drop_path_rate", lambda v: 0 <= v < 1, "0 to below 1"),
-    ("loss.pos_weight", lambda v: v > 0, "above 0, or null"),
+    ("loss.pos_weight", lambda v: 0 < v <= 1000, "above 0, to 1000, or null"),
     ("loss.smoothing", lambda v: 0 <= v < 1, "0 to below 1"),
-    ("optimizer.lr", lambda v: v > 0, "above 0"),
-    ("optimizer.weight_decay", _at_least(0), "0 or more"),
+    ("optimizer.lr", lambda v: 0 < v <= 100, "above 0, to 100"),
+    ("optimizer.weight_decay", lambda v: 0 <= v <= 1000, "0 to 1000"),
     ("schedule.warmup_epochs", _at_least(0), "0 or more"),
     ("schedule.final_lr_fraction", _in_unit, "0 to 1"),
     ("trainer.epochs", _at_least(1), "1 or more"),
@@ -61,14 +115,33 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("augment.contrast_fraction", _in_unit, "0 to 1"),
 )
 
+_KINDS = {"mass": ["mass"], "calc": ["calc"], "all": ["mass", "calc"]}
+_VIEWS = {"cc": ["CC"], "mlo": ["MLO"], "both": ["CC", "MLO"]}
+
+
+def _augments(config: TrainConfig) -> bool:
+    return any(value for key, value in asdict(config.augment).items() if key != "name")
+
+
 _COMBINATIONS: tuple[tuple[Callable[[TrainConfig], bool], str], ...] = (
     (
-        lambda c: not c.data.kinds or len(set(c.data.kinds)) < len(c.data.kinds),
-        "data.kinds={config.data.kinds}: each of mass and calc at most once, and one at least; data=mass|calc|all",
+        lambda c: _KINDS.get(c.data.name) != sorted(c.data.kinds, key=list(AbnormalityKind).index),
+        "data.name={config.data.name}: does not fit its data.kinds, and runs and models are called by it; choose "
+        "data=mass|calc|all and leave both alone",
     ),
     (
-        lambda c: not c.view.views or len(set(c.view.views)) < len(c.view.views),
-        "view.views={config.view.views}: each of CC and MLO at most once, and one at least; choose view=cc|mlo|both",
+        lambda c: _VIEWS.get(c.view.name) != sorted(c.view.views),
+        "view.name={config.view.name}: does not fit its view.views, and runs and models are called by it; choose "
+        "view=cc|mlo|both and leave both alone",
+    ),
+    (
+        lambda c: (c.augment.name == "none") == _augments(c),
+        "augment.name={config.augment.name}: does not fit its values (none: all are 0); choose augment=none, or "
+        "augment=default and change its values",
+    ),
+    (
+        lambda c: re.fullmatch(r"[\w.-]+", c.model.name) is None,
+        "model.name={config.model.name!r}: runs are called by it; allowed: letters, digits, and any of _ . -",
     ),
     (
         lambda c: c.image.name is ImageVariant.full and c.image.context is not None,
@@ -94,12 +167,17 @@ _COMBINATIONS: tuple[tuple[Callable[[TrainConfig], bool], str], ...] = (
         "use model.trainable=all",
     ),
     (
+        lambda c: c.model.trainable is Trainable.head and c.model.drop_rate > 0,
+        "model.drop_rate={config.model.drop_rate}: features of a frozen backbone (model.trainable=head) are computed "
+        "once, nothing is dropped; use model.trainable=all",
+    ),
+    (
         lambda c: c.source.name is SourceName.cbis_ddsm and c.source.root is None,
         "source.root is not set: give source.root=<folder of the download>, or set the environment's CBIS_DDSM_ROOT",
     ),
     (
         lambda c: c.schedule.warmup_epochs >= c.trainer.epochs and c.schedule.warmup_epochs > 1,
         "schedule.warmup_epochs={config.schedule.warmup_epochs}: with trainer.epochs={config.trainer.epochs} the "
-        "learning rate would never come down; allowed: fewer than trainer.epochs",
+        "whole run would be warm-up; allowed: fewer than trainer.epochs",
     ),
 )

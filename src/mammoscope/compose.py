@@ -1,20 +1,24 @@
 """The door between YAML and Python: Hydra's config comes in, a checked TrainConfig goes out, errors end in one line."""
 
 import difflib
+import errno
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
+import hydra
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from mammoscope.checks import check_config
@@ -66,7 +70,38 @@ def compose_config(overrides: Sequence[str]) -> TrainConfig:
     register()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        return to_config(compose("train", overrides=list(overrides)))
+        composed = compose("train", overrides=list(overrides), return_hydra_config=True)
+    _check_choices(composed.hydra.runtime.choices)
+    with open_dict(composed):
+        del composed["hydra"]
+    return to_config(composed)
+
+
+def run_with_hydra(run: Callable[[TrainConfig], object]) -> None:
+    """Hydra's own command line (-m, --cfg, --help, overrides) around `run`, which gets a checked config."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach our one door, which prints the last line
+    register()
+
+    def train(composed: DictConfig) -> None:
+        _check_choices(HydraConfig.get().runtime.choices)
+        run(to_config(composed))
+
+    hydra.main(config_path=str(conf_folder()), config_name="train", version_base="1.3")(train)()
+
+
+def _check_choices(choices: Mapping[str, object]) -> None:
+    """Hydra would merge a list of options into one config, of which the last wins, and drop a group without a word."""
+    for group in _groups():
+        if not isinstance(choices.get(group), str):
+            options = _options(group)
+            raise MammoscopeError(
+                f"{group}: exactly one option is needed; allowed: {', '.join(options)}; for a run of each: "
+                f"-m {group}={','.join(options[:2])}"
+            )
+
+
+def _groups() -> list[str]:
+    return [field.name for field in fields(TrainConfig) if is_dataclass(field.type)]
 
 
 def config_from_yaml(text: str) -> TrainConfig:
@@ -89,27 +124,53 @@ def door(run: Callable[[], object]) -> None:
         _last_line(str(error))
     except (HydraException, OmegaConfBaseException) as error:
         _last_line(explain(error))
+    except ValueError as error:
+        if not (match := re.match(r"Config group override must be a string or a list. Got (\w+)", str(error))):
+            raise
+        _last_line(f"an option of a group is a name, and one override gives {match[1]}; groups: {', '.join(_groups())}")
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # `mammoscope ... | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        if error.errno not in _REFUSED_BY_THE_DISK:
+            raise
+        _last_line(f"{error.filename or 'a file'}: {error.strerror}; allowed: a place that can be written")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:  # `mammoscope ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+
+
+_REFUSED_BY_THE_DISK = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,
+    errno.EIO,
+}
 
 
 def _last_line(message: str) -> None:
     sys.stdout.flush()
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    lines = [" ".join(line.split()) for line in message.splitlines()]
+    print(f"error: {'; '.join(line.rstrip(';') for line in lines if line)}", file=sys.stderr)
     sys.exit(1)
 
 
 def explain(error: Exception) -> str:
     """Hydra's and OmegaConf's errors in the user's words: key, value, what is allowed."""
     text = "\n".join(str(e) for e in _chain(error))
-    if match := re.search(r"(?:Could not find|In '.*?': Could not find|Could not load) '([\w./-]+)'", text):
+    if match := re.search(r"(?:Could not find|In '.*?': Could not find|Could not load) '([^'\n]+)'", text):
         group, _, option = match[1].rpartition("/")
         if group and (conf_folder() / group).is_dir():
             return f"{group}={option}: there is no such option; allowed: {', '.join(_options(group))}"
+    if match := re.search(r"Key '\w+' (?:is )?not in '\w+'(?:.|\n)*?full_key: (hydra\.[\w.]+)", text):
+        return f"{match[1]}: Hydra has no such key; allowed: what `python train.py --cfg hydra` lists"
+    if match := re.search(r"field '([\w.]+)' is not Optional", text):
+        return f"{match[1]}: null is not allowed; allowed: {_kind_of(match[1])}"
+    if match := re.search(r"does not support deletion\n\s*full_key: ([\w.]+)", text):
+        return f"{match[1]}: cannot be taken away; allowed: {match[1]}=<{_kind_of(match[1])}>"
     if match := re.search(r"Key '\w+' (?:is )?not in '(\w+)'(?:.|\n)*?full_key: ([\w.]+)", text):
         return _unknown_key(match[2])
     if match := re.search(r"Could not override '([\w./@-]+)'", text):
@@ -129,13 +190,25 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 
 def _wrong_value(text: str) -> str:
     if match := re.search(r"Value '(.*?)' of type '\w+' could not be converted to (\w+)", text):
-        kinds = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
-        return f"{match[1]!r} is not allowed; allowed: {kinds.get(match[2], match[2])}"
+        return f"{match[1]!r} is not allowed; allowed: {_KINDS.get(match[2], match[2])}"
     if match := re.search(r"Value '(.*?)' is not a valid bool", text):
         return f"{match[1]!r} is not allowed; allowed: true or false"
     if match := re.search(r"Invalid value '(.*?)', expected one of \[(.*?)\]", text):
         return f"{match[1]!r} is not allowed; allowed: {match[2]}"
     return text.strip()
+
+
+def _kind_of(key: str) -> str:
+    """What a key takes, in words; a key that there is not takes a value."""
+    node: Any = TrainConfig
+    for part in key.split("."):
+        node = next((f.type for f in fields(node) if f.name == part), None) if is_dataclass(node) else None
+    if isinstance(node, type) and issubclass(node, StrEnum):
+        return ", ".join(node)
+    return _KINDS.get({int: "Integer", float: "Float", bool: "Boolean"}.get(node, ""), "a value")
+
+
+_KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
 
 
 def _options(group: str) -> list[str]:

@@ -13,6 +13,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())  # else a machine that stops now may keep the name and lose the content
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -10,6 +10,17 @@ def end_with_parent() -> None:
     threading.Thread(target=_wait_and_end, daemon=True).start()
 
 
+def is_alive(pid: str) -> bool:
+    """Whether a process of this host has the number; True for what is no number."""
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, OverflowError, PermissionError):
+        return True
+    return True
+
+
 def _wait_and_end() -> None:
     parent = parent_process()
     assert parent is not None, "a worker has a parent"

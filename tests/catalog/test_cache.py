@@ -9,7 +9,7 @@ from filelock import FileLock
 
 import mammoscope.catalog.cache as cache
 from mammoscope.catalog.cache import load_catalog
-from mammoscope.catalog.tables import ABNORMALITIES
+from mammoscope.catalog.tables import ABNORMALITIES, MAMMOGRAMS
 from mammoscope.errors import MammoscopeError
 
 
@@ -115,6 +115,7 @@ def test_who_waits_says_so(make_tree, tmp_path):
     tree = make_tree()
     load_catalog(tree.root, tmp_path / "cache")
     lock = FileLock(next((tmp_path / "cache").glob("*.lock")))
+    next((tmp_path / "cache").glob(f"*/{MAMMOGRAMS}")).unlink()  # as long as another process is at it
     said = []
 
     def say(words: str) -> None:
@@ -124,3 +125,10 @@ def test_who_waits_says_so(make_tree, tmp_path):
     lock.acquire()
     load_catalog(tree.root, tmp_path / "cache", say=say)
     assert said == ["another process indexes this source; waiting for it"]
+
+
+def test_a_catalog_that_is_there_needs_no_right_to_write(make_tree, tmp_path, monkeypatch):
+    root = make_tree().root
+    first = load_catalog(root, tmp_path / "cache")
+    monkeypatch.setattr(cache, "FileLock", lambda *a: pytest.fail("a lock was asked for"))
+    assert load_catalog(root, tmp_path / "cache") == first

@@ -349,3 +349,11 @@ def test_the_real_tree_of_256_px(shared, tmp_path):
     assert {d.problem for d in catalog.defects} == {"missing_image", "missing_mask", "missing_crop"}
     for abnormality in masks[:20]:
         assert len(np.unique(pydicom.dcmread(tmp_path / abnormality.mask_path).pixel_array)) == 2
+
+
+def test_a_file_in_a_series_that_is_not_called_dicom_is_told(make_tree):
+    tree = make_tree()
+    name, path = next(iter(tree.files.items()))
+    path.rename(path.with_suffix(""))
+    found = problems(index(tree))
+    assert found["unread_file"] == [relative(tree, name).removesuffix(".dcm")]

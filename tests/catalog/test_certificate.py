@@ -97,9 +97,9 @@ def test_a_film_in_two_partitions_under_two_patients(samples, issue):
 
 
 def test_many_are_counted_and_some_are_named(samples, issue):
-    samples[TRAIN] += [sample(n, n % 2, TRAIN) for n in range(100, 112)]
-    samples[TEST] += [sample(n, n % 2, TEST) for n in range(100, 112)]
-    with pytest.raises(LeakError, match=r"12 patients .*\(P_00100, .*, P_00104 and 7 more\)"):
+    samples[TRAIN] += [sample(n, n % 2, TRAIN) for n in range(100, 157)]
+    samples[TEST] += [sample(n, n % 2, TEST) for n in range(100, 157)]
+    with pytest.raises(LeakError, match=r"57 patients .*\(P_00100, .*, P_00149 and 7 more\)"):
         issue(samples)
 
 

@@ -58,7 +58,6 @@ SETTINGS = [
     ("schedule.name=linear", "error: schedule.name: 'linear' is not allowed; allowed: cosine, constant"),
     ("trainer.device=tpu", "error: trainer.device=tpu: not on this machine; allowed: auto, cpu"),
     ("tracking.uri=ftp://x", "error: tracking.uri=ftp://x"),
-    ("--epochs 3", "error: --epochs: not understood"),
 ]
 
 
@@ -163,7 +162,7 @@ def test_weights_that_are_not_there_are_named(run, phantom):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["data", "phantom", "x", "--patients", "3"], "error: phantom.patients=3: at least 12"),
+        (["data", "phantom", "x", "--patients", "3"], "error: phantom.patients=3: allowed: at least 12"),
         (["data", "index", "/nowhere"], "error: source.root=/nowhere does not exist"),
         (["evaluate", "no-such-run"], "error: run no-such-run: there is none"),
         (["evaluate", "r", "data=calc"], "error: data: cannot be changed in an evaluation"),
@@ -173,3 +172,29 @@ def test_weights_that_are_not_there_are_named(run, phantom):
 )
 def test_the_other_commands_say_it_too(run, words, said):
     assert run(*words).startswith(said)
+
+
+def test_weights_and_sizes_are_refused_before_anything_is_prepared(run, phantom, tmp_path):
+    for wrong in (["model.weights=/no/such.safetensors"], ["model=timm", "model.backbone=inception_v3"]):
+        run(*on(phantom, "model.weights=none", *wrong))
+        assert not (tmp_path / "mlruns" / "store").exists()
+    said = run(*on(phantom, "model=timm", "model.backbone=inception_v3", "model.weights=none"))
+    assert said.startswith("error: image.height_px=32 image.width_px=32: inception_v3 cannot take images of this size")
+
+
+def test_a_source_is_not_written_to_by_any_command(run, phantom, tmp_path):
+    root = a_copy(phantom, tmp_path)
+    before = sorted(root.rglob("*"))
+    assert "never written to" in run("data", "index", str(root), "-o", str(root / "tables"))
+    assert "never written to" in run("data", "phantom", str(root / "another"))
+    assert "never written to" in run(*on(root, f"store.root={root}/store"))
+    assert sorted(root.rglob("*")) == before
+
+
+def test_files_in_the_way_of_a_run_end_in_one_line(run, phantom, tmp_path):
+    (tmp_path / "runs").write_text("")
+    assert run(*on(phantom, "model=timm", "model.backbone=resnet10t")).startswith("error: tracking.uri=sqlite:///")
+
+
+def test_flags_that_nobody_knows_are_named(run):
+    assert run("prepare", "--epochs", "3").startswith("error: --epochs: not understood")

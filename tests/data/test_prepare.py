@@ -1,6 +1,7 @@
 """From a tree to a store: every film once, every image where its film says, whoever prepares and however often."""
 
 import dataclasses
+import os
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,7 @@ MASS, CC = AbnormalityKind.mass, View.CC
 
 def prepared(root: Path, store: Path, image: ImageConfig = ROI, *, said: list[str] | None = None, workers: int = 1):
     work = plan_store(index_cbis_ddsm(root, workers=1), MASS, CC, image)
-    folder = store_folder(store, MASS, CC, work, image)
+    folder = store_folder(store, root, MASS, CC, work, image)
     lines = said if said is not None else []
     return prepare_store(root, folder, work, image, workers=workers, progress=lambda done, all: None, say=lines.append)
 
@@ -79,15 +80,47 @@ def test_what_a_killed_process_left_is_completed(phantom, tmp_path, monkeypatch)
         np.testing.assert_array_equal(shard, image)
 
 
-def test_a_changed_setting_or_file_makes_another_store(phantom, catalog, tree):
-    def folder(catalog, image: ImageConfig = ROI) -> Path:
-        return store_folder(Path("store"), MASS, CC, plan_store(catalog, MASS, CC, image), image)
+def test_a_changed_setting_or_file_makes_another_store(catalog, tree):
+    def folder(root: Path, image: ImageConfig = ROI) -> Path:
+        work = plan_store(index_cbis_ddsm(root, workers=1), MASS, CC, image)
+        return store_folder(Path("store"), root, MASS, CC, work, image)
 
+    first = folder(tree)
+    assert folder(tree) == first
     victim = next(m for m in catalog.mammograms if m.kind is MASS and m.view is CC)
+    found = {first, folder(tree, dataclasses.replace(ROI, context=1.5))}
+    os.utime(tree / victim.path, ns=(1, 1))
+    found.add(folder(tree))
     shutil.rmtree((tree / victim.path).parent)
-    others = [folder(catalog, dataclasses.replace(ROI, context=1.5)), folder(index_cbis_ddsm(tree, workers=1))]
-    assert len({folder(catalog), *others}) == 3
-    assert folder(catalog) == folder(index_cbis_ddsm(phantom, workers=1))
+    found.add(folder(tree))
+    assert len(found) == 4
+
+
+def test_pixels_that_were_changed_in_place_are_prepared_again(tree, tmp_path):
+    """Same UID, same size: a store named by those alone would hide a film that now stands under two patients."""
+    before = prepared(tree, tmp_path / "store", FULL)
+    ours, other = (film_of(tree, before.rows[n].id) for n in (0, 1))
+    rewrite(ours, PixelData=pydicom.dcmread(other).PixelData)
+    after = prepared(tree, tmp_path / "store", FULL)
+    assert before.rows[0].film != before.rows[1].film == after.rows[0].film == after.rows[1].film
+
+
+def test_half_written_files_of_a_killed_process_are_taken_away(phantom, tmp_path):
+    folder = prepared(phantom, tmp_path).folder
+    (folder / "index.parquet").unlink()
+    (folder / ".shard-0000.images.npy.4711").write_bytes(b"half")
+    prepared(phantom, tmp_path)
+    assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_a_roi_outside_the_breast_that_was_found_is_told(tree, catalog, tmp_path):
+    assert not prepared(tree, tmp_path / "before", FULL).defects
+    victim = next(a for a in catalog.abnormalities if a.kind is MASS and a.view is CC)
+    mask = np.zeros_like(pydicom.dcmread(tree / victim.mask_path).pixel_array)
+    mask[:6, :] = mask[40:50, 40:50] = 255
+    rewrite(tree / victim.mask_path, PixelData=mask.tobytes())
+    after = prepared(tree, tmp_path / "after", FULL)
+    assert ("roi_outside_breast", victim.mammogram) in {(d.problem, d.row) for d in after.defects}
 
 
 def rewrite(path: Path, **changes: object) -> None:
@@ -164,7 +197,7 @@ def test_the_twins_of_one_film_share_their_hash(phantom, catalog, tmp_path):
     both: dict[tuple[str, ...], set[str]] = {}
     for kind in AbnormalityKind:
         work = plan_store(catalog, kind, CC, FULL)
-        folder = store_folder(tmp_path, kind, CC, work, FULL)
+        folder = store_folder(tmp_path, phantom, kind, CC, work, FULL)
         store = prepare_store(phantom, folder, work, FULL, workers=1, progress=lambda d, a: None, say=print)
         for row in store.rows:
             both.setdefault(tuple(row.mammogram.split("_")[2:]), set()).add(row.film)
@@ -176,7 +209,7 @@ def test_the_twins_of_one_film_share_their_hash(phantom, catalog, tmp_path):
 def test_a_second_process_waits_for_the_first(phantom, tmp_path):
     """The lock is held by a process of its own, which finishes while we wait."""
     work = plan_store(index_cbis_ddsm(phantom, workers=1), MASS, CC, ROI)
-    folder = store_folder(tmp_path, MASS, CC, work, ROI)
+    folder = store_folder(tmp_path, phantom, MASS, CC, work, ROI)
     folder.mkdir(parents=True)
     script = (
         "import sys, time\n"

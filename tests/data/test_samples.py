@@ -18,7 +18,7 @@ def stores_of(phantom, catalog, tmp_path_factory):
     def of(image: ImageConfig):
         for kind in AbnormalityKind:
             work = plan_store(catalog, kind, View.CC, image)
-            folder = store_folder(root, kind, View.CC, work, image)
+            folder = store_folder(root, phantom, kind, View.CC, work, image)
             yield prepare_store(phantom, folder, work, image, workers=1, progress=lambda d, a: None, say=print)
 
     return {image.name: tuple(of(image)) for image in (ROI, FULL)}
@@ -59,3 +59,17 @@ def test_an_abnormality_without_an_image_gives_no_sample(rows, mammograms, store
     ghost = replace(rows[0], number=99)
     samples = build_samples([ghost, rows[1]], mammograms, stores_of[ImageVariant.roi], ImageVariant.roi)
     assert [s.id for s in samples] == [rows[1].key]
+
+
+def test_one_film_under_two_patients_stays_two_samples(rows, mammograms, stores_of):
+    """Which of them it is of, nobody knows; neither may swallow the other."""
+    (store, *others) = stores_of[ImageVariant.full]
+    twins = {row.film for other in others for row in other.rows}
+    alone = [row for row in store.rows if row.film not in twins]
+    one = alone[0]
+    another = next(row for row in alone if row.mammogram.split("_")[2] != one.mammogram.split("_")[2])
+    same = tuple(replace(row, film=one.film) if row is another else row for row in store.rows)
+    samples = build_samples(rows, mammograms, [replace(store, rows=same), *others], ImageVariant.full)
+    sharing = [s for s in samples if s.film == one.film]
+    assert len({s.patient for s in sharing}) == 2
+    assert len(samples) == len(build_samples(rows, mammograms, stores_of[ImageVariant.full], ImageVariant.full))

@@ -96,6 +96,23 @@ def test_a_damaged_store_is_named(folder: Path):
         open_store(folder)
 
 
+@pytest.mark.parametrize("what", ["rows", "images", "masks"])
+def test_a_shard_that_was_cut_short_does_not_count(folder: Path, what: str):
+    write_both(folder)
+    whole = shard_file(folder, 1, what).read_bytes()
+    shard_file(folder, 1, what).write_bytes(whole[: len(whole) // 2])
+    assert not shard_is_written(folder, 1)
+    assert shard_is_written(folder, 0)
+
+
+def test_arrays_and_rows_of_different_lengths_are_named(folder: Path):
+    images, _ = write_both(folder)
+    finish_store(folder, 2, 13)
+    np.save(shard_file(folder, 0, "images"), images[:1])
+    with pytest.raises(MammoscopeError, match=r"mass-CC/ is damaged .shard 0 has 1 images, 2 masks, 2 rows"):
+        open_store(folder)
+
+
 def test_no_half_written_file_stays(folder: Path):
     write_both(folder)
     finish_store(folder, 2, 13)

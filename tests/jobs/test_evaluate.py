@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,46 @@ def test_patients_that_the_run_has_seen_are_refused_on_another_source(trained, m
     with pytest.raises(LeakError, match=r"trained on by this run \(P_"):
         evaluate(monkeypatch, config, run_id, "--partition", "test", f"source.root={other}")
     assert "openings.test" not in store.find_run(run_id).tags
+
+
+def test_another_source_leaves_the_runs_own_numbers_alone(trained, monkeypatch, tmp_path, capsys):
+    config, store, run_id = trained
+    evaluate(monkeypatch, config, run_id, "--partition", "test")
+    before = store.find_run(run_id)
+    other = Path(shutil.copytree(config.source.root, tmp_path / "other"))
+    films = (path for path in (other / "CBIS-DDSM").glob("Mass-Test_*") if not path.name[-1].isdigit())
+    shutil.rmtree(next(films))
+    capsys.readouterr()
+    evaluate(monkeypatch, config, run_id, "--partition", "test", f"source.root={other}")
+    assert "opening 1 of the test partition" in capsys.readouterr().out  # another one: a film fewer
+    after = store.find_run(run_id)
+    assert after.metrics.items() >= before.metrics.items()
+    assert after.tags["test.catalog"] == before.tags["catalog"]
+    elsewhere = {key for key in after.metrics if key.startswith("elsewhere/")}
+    (prefix,) = {key.split("/test/")[0] for key in elsewhere}
+    assert after.tags[f"{prefix}/test.catalog"].startswith(prefix.removeprefix("elsewhere/"))
+    assert after.metrics[f"{prefix}/test/abnormality/n"] < before.metrics["test/abnormality/n"]
+    assert store.artifact(run_id, f"{prefix}/predictions/test.parquet").is_file()
+    description = store.description(run_id)
+    for title in ("Results on validation", "Results on test", f"Results on {prefix}/test"):
+        assert description.count(f"### {title}\n") == 1
+
+
+def test_a_run_whose_own_source_had_no_test_takes_anothers(configure, monkeypatch, tmp_path):
+    config = configure("tracking.register=never", "trainer.epochs=1", "schedule.warmup_epochs=0")
+    whole = config.source.root
+    partial = Path(shutil.copytree(whole, tmp_path / "partial"))
+    for folder in (partial / "CBIS-DDSM").glob("*-Test_*"):
+        shutil.rmtree(folder)
+    config.source.root = str(partial)
+    store = open_store(config.tracking.uri, config.tracking.experiment, home=Path(config.tracking.home))
+    run_id = train(config)
+    with pytest.raises(MammoscopeError, match="--partition test: it is empty in this source"):
+        evaluate(monkeypatch, config, run_id, "--partition", "test")
+    evaluate(monkeypatch, config, run_id, "--partition", "test", f"source.root={whole}")
+    run = store.find_run(run_id)
+    assert run.metrics["test/abnormality/n"] > 0
+    assert run.tags["test.catalog"] != run.tags["catalog"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from mammoscope.compose import compose_config
 from mammoscope.errors import MammoscopeError
+from mammoscope.jobs.prepare import prepare
 from mammoscope.jobs.train import train
 from mammoscope.tracking.store import open_store
 
@@ -54,6 +55,6 @@ def test_the_full_size_pair_is_prepared_but_is_no_training_set(shared, tmp_path,
     root = build(shared, tmp_path / "tree", "--set", "fullsize")
     for image in ("roi", "full"):
         with pytest.raises(MammoscopeError, match=r"too few patients of a class in train.*test: "):
-            train(configured(root, tmp_path, f"image={image}", "view=cc" if image == "full" else "view=both"))
+            prepare(configured(root, tmp_path, f"image={image}", "view=cc" if image == "full" else "view=both"))
     stores = list((tmp_path / "store").glob("*/mass-*/index.parquet"))
     assert len(stores) == 3

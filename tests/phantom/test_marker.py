@@ -14,9 +14,11 @@ from mammoscope.vocabulary import PHANTOM_FORMAT, PHANTOM_MARKER
 @pytest.fixture
 def marked(tree: Path, tmp_path: Path) -> Path:
     """A root with a marker and a table of latents that may be spoilt."""
+    folder = tmp_path / "source" / "phantom"
+    folder.mkdir(parents=True)
     for name in (PHANTOM_MARKER, LATENTS):
-        shutil.copy(tree / name, tmp_path / name)
-    return tmp_path
+        shutil.copy(tree / name, folder / name)
+    return folder
 
 
 def test_marker_comes_back(tree: Path, small: PhantomConfig):
@@ -30,6 +32,12 @@ def test_marker_comes_back(tree: Path, small: PhantomConfig):
 def test_no_marker_is_no_phantom(tmp_path: Path):
     assert read_marker(tmp_path) is None
     assert read_marker(tmp_path / "absent") is None
+
+
+def test_a_marker_one_folder_below_is_found_with_its_latents(marked: Path):
+    """Where the case descriptions may lie too: whoever reads the tree, it is a phantom."""
+    assert read_marker(marked.parent) == read_marker(marked)
+    assert read_ideal_scores(marked.parent) == read_ideal_scores(marked)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import csv
 import hashlib
+import os
 import subprocess
 import sys
 import time
@@ -193,8 +194,8 @@ def test_a_crop_at_the_films_edge_is_cut_there():
         ("height_px", 100, "at least 128"),
         ("height_px", 20_000, "at most 16384"),
         ("width_px", 64, "at least 96"),
-        ("width_px", 300, "half of height_px=240"),
-        ("width_px", 119, "half of height_px=240"),
+        ("width_px", 300, "half of phantom.height_px=240"),
+        ("width_px", 119, "half of phantom.height_px=240"),
         ("test_fraction", 0.0, "between 0 and 1"),
         ("test_fraction", 1.0, "between 0 and 1"),
     ],
@@ -229,6 +230,15 @@ def test_an_empty_folder_is_taken_and_a_stop_leaves_nothing(tmp_path: Path, smal
     assert not list(dest.iterdir())
     write_phantom(dest, replace(small, patients=12), workers=1)
     assert (dest / "PHANTOM.json").is_file()
+
+
+def test_what_a_killed_process_left_is_taken_away(tmp_path: Path, small: PhantomConfig):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for pid in (dead.pid, os.getppid()):
+        (tmp_path / f".dest.{pid}.part" / "below").mkdir(parents=True)
+    write_phantom(tmp_path / "dest", replace(small, patients=12), workers=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f".dest.{os.getppid()}.part", "dest"]
 
 
 @pytest.mark.slow

@@ -63,7 +63,7 @@ def test_a_missing_or_foreign_file_is_refused_by_name(tmp_path):
 
 def test_other_columns_are_refused(tmp_path):
     pq.write_table(pa.table({"ids": ["a"], "scores": [0.5]}), tmp_path / "p.parquet")
-    with pytest.raises(MammoscopeError, match=r"the columns are ids string, scores double; allowed .* targets int8"):
+    with pytest.raises(MammoscopeError, match=r"the columns are ids string, scores double; allowed .* target int8"):
         read_predictions(tmp_path / "p.parquet")
 
 

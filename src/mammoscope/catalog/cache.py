@@ -34,6 +34,8 @@ def load_catalog(
         raise MammoscopeError(f"store.root: {cache_dir} lies in source.root={root}, which is never written to")
     say = say or (lambda words: None)
     folder = cache_dir / tree.fingerprint[:16]
+    if found := _cached(folder, say):  # needs no lock: a catalog is there whole or not at all
+        return found
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(cache_dir / f"{folder.name}.lock")

@@ -50,6 +50,11 @@ class Certificate:
     def digest(self) -> str:
         return hashlib.sha256(self.manifest.encode()).hexdigest()
 
+    def members_digest(self, partition: Partition) -> str:
+        """The same for every split that has the same patients and films in this partition."""
+        content = json.dumps(asdict(self.members[partition]), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
     def to_json(self) -> str:
         return json.dumps({"digest": self.digest, "manifest": json.loads(self.manifest)}, indent=1, sort_keys=True)
 
@@ -92,7 +97,7 @@ def certify(
     """
     samples = {partition: tuple(samples_by_partition.get(partition, ())) for partition in Partition}
     _check_crossing(samples)
-    _check_classes(samples)
+    check_classes({p: [(s.patient, s.target) for s in own] for p, own in samples.items()})
     notes = () if samples[Partition.test] else ("the test partition is empty: no file of it is in this source",)
     return Certificate(
         scheme=scheme,
@@ -158,12 +163,16 @@ def _check_crossing(samples: Mapping[Partition, Sequence[Sample]]) -> None:
         )
 
 
-def _check_classes(samples: Mapping[Partition, Sequence[Sample]]) -> None:
+def check_classes(rows: Mapping[Partition, Sequence[tuple[str, int]]]) -> None:
+    """Rows are (patient, target).
+
+    Raises MammoscopeError, with the counts, where train, validation or a test that is not empty has too few patients.
+    """
     counts = {
-        partition: tuple(len({s.patient for s in own if s.target == target}) for target in (0, 1))
-        for partition, own in samples.items()
+        partition: tuple(len({patient for patient, own in pairs if own == target}) for target in (0, 1))
+        for partition, pairs in rows.items()
     }
-    too_few = [p for p, n in counts.items() if min(n) < FEWEST_PATIENTS and (p is not Partition.test or samples[p])]
+    too_few = [p for p, n in counts.items() if min(n) < FEWEST_PATIENTS and (p is not Partition.test or rows[p])]
     if too_few:
         words = "; ".join(f"{p}: {benign} benign, {malignant} malignant" for p, (benign, malignant) in counts.items())
         raise MammoscopeError(

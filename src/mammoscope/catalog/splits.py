@@ -15,7 +15,7 @@ from mammoscope.errors import LeakError, MammoscopeError
 from mammoscope.records import Abnormality, Catalog, Sample
 from mammoscope.vocabulary import AbnormalityKind, Partition, SplitScheme, TargetPolicy, View
 
-NAMED: Final = 5  # patients that a message names; the rest is counted
+NAMED: Final = 50  # patients that a message names; the rest is counted
 
 Stratum = tuple[bool, tuple[AbnormalityKind, ...]]  # (any malignant abnormality, kinds)
 

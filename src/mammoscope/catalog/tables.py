@@ -21,12 +21,15 @@ MAMMOGRAMS, ABNORMALITIES, DEFECTS = "mammograms.parquet", "abnormalities.parque
 
 
 def write_catalog(catalog: Catalog, folder: Path) -> None:
-    """Three files, each replaced in one step; each says which catalog it belongs to. The folder is made."""
+    """Three files, each replaced in one step; each says which catalog it belongs to. The folder is made.
+
+    The mammograms come last: where they are, the others are.
+    """
     facts = {b"format": FORMAT, b"digest": catalog.digest.encode(), b"is_phantom": str(catalog.is_phantom).encode()}
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / MAMMOGRAMS, catalog.mammograms, Mammogram, facts)
-    _write(folder / ABNORMALITIES, catalog.abnormalities, Abnormality, facts)
     _write(folder / DEFECTS, catalog.defects, Defect, facts)
+    _write(folder / ABNORMALITIES, catalog.abnormalities, Abnormality, facts)
+    _write(folder / MAMMOGRAMS, catalog.mammograms, Mammogram, facts)
 
 
 def read_catalog(folder: Path) -> Catalog:

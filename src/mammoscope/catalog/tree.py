@@ -19,6 +19,11 @@ EXPECTED: Final = (
 )
 
 
+IN_SERIES: Final = (
+    3  # slashes in the path of a file that lies as deep as a series: <PatientID>/<study>/<series>/1-1.dcm
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Tree:
     """Paths are relative to the root, with forward slashes, sorted."""
@@ -59,7 +64,9 @@ def walk_tree(root: Path) -> Tree:
         raise MammoscopeError(f"source.root={root} holds no case descriptions; expected {EXPECTED}")
     if not dicom_files:
         raise MammoscopeError(f"source.root={root} holds no .dcm files; expected {EXPECTED}")
-    markers = [f for f in files if f.name == PHANTOM_MARKER]
+    others = (f.path for f in files if f.path.count("/") >= IN_SERIES and not f.name.lower().endswith(".dcm"))
+    defects.extend(_unread(path) for path in others)
+    markers = [f for f in files if f.name == PHANTOM_MARKER and f.path.count("/") <= 1]
     for marker in markers:
         _check_marker(root / marker.path)
     wanted = {*dicom_files, *case_descriptions, *(m.path for m in markers)}
@@ -113,6 +120,11 @@ def _file(entry: os.DirEntry[str], path: str) -> _File:
     except OSError:  # a broken link: reading it says so
         return _File(path, -1, -1)
     return _File(path, status.st_size, status.st_mtime_ns)
+
+
+def _unread(path: str) -> Defect:
+    reason = "TCIA's DICOM files end in .dcm; rename it if it is one"
+    return Defect(row=path, problem="unread_file", found="no .dcm file", taken_as="left out", reason=reason)
 
 
 def _left_out(path: str, problem: str, found: str) -> Defect:

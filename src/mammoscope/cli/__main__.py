@@ -1,11 +1,13 @@
 """The `mammoscope` command. What composes a run takes Hydra overrides; everything else takes flags."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mammoscope import __version__
-from mammoscope.compose import compose_config, config_from_yaml, door
+from mammoscope.compose import compose_config, config_from_yaml, door, run_with_hydra
+from mammoscope.config import TrainConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.vocabulary import RESEARCH_USE_ONLY, Partition
 
@@ -15,6 +17,10 @@ def main() -> None:
 
 
 def _main() -> None:
+    if sys.argv[1:2] == ["train"]:
+        sys.argv[:2] = [f"{Path(sys.argv[0]).name} train"]
+        run_with_hydra(_train)
+        return
     arguments, rest = _parser().parse_known_args()
     takes_overrides = getattr(arguments, "takes_overrides", False)
     for word in rest:
@@ -31,8 +37,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     overrides = "Hydra overrides, as for train.py: data=calc trainer.epochs=3"
 
-    train = commands.add_parser("train", help="train, evaluate on validation, register", epilog=overrides)
-    train.set_defaults(run=_train, takes_overrides=True)
+    # for the list above only: Hydra parses what follows, as it does for train.py
+    commands.add_parser("train", help="train, evaluate on validation, register; Hydra's -m, --cfg and --help work")
 
     prepare = commands.add_parser("prepare", help="prepare what a run would train on", epilog=overrides)
     prepare.set_defaults(run=_prepare, takes_overrides=True)
@@ -78,8 +84,7 @@ _EVALUATE_KEYS = (
 )
 
 
-def _train(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
-    config = compose_config(overrides)
+def _train(config: TrainConfig) -> None:
     from mammoscope.jobs.train import train
 
     train(config)

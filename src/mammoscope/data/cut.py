@@ -9,13 +9,14 @@ import xxhash
 
 from mammoscope.config import ImageConfig
 from mammoscope.data.films import read_mask, read_source_film
-from mammoscope.data.preprocess import Breast, Prepared, find_breast, mask_box, prepare_full, prepare_roi
+from mammoscope.data.preprocess import Breast, Prepared, Window, find_breast, mask_box, prepare_full, prepare_roi
 from mammoscope.data.store import StoreRow
 from mammoscope.dicom.read import Film
 from mammoscope.errors import MammoscopeError
 from mammoscope.records import Abnormality, Defect, Mammogram
 from mammoscope.vocabulary import ImageVariant, Laterality
 
+LOST_FRACTION = 0.01  # of a film's ROIs outside the image: from here on it is told
 CROP_MARGIN_PX = 5  # the released crop is the mask's box and this much around it
 
 
@@ -40,11 +41,27 @@ def prepare_film(
     if image.name is ImageVariant.full:
         union = np.logical_or.reduce([mask for _, mask in masks]) if masks else None
         cut = prepare_full(film.image, breast, union, image)
+        if union is not None and (lost := _share_outside(union, cut.window)) > LOST_FRACTION:
+            defects.append(
+                Defect(
+                    row=mammogram.key,
+                    problem="roi_outside_breast",
+                    found=f"{lost:.1%} of its ROIs lies outside the breast that was found",
+                    taken_as="the breast that was found",
+                    reason="a window that followed the ROIs would tell the network where they are",
+                )
+            )
         yield _row(mammogram.key, mammogram, film_hash, breast, cut), cut
         return
     for abnormality, mask in masks:
         cut = prepare_roi(film.image, breast, mask, image)
         yield _row(abnormality.key, mammogram, film_hash, breast, cut), cut
+
+
+def _share_outside(mask: np.ndarray, window: Window) -> float:
+    rows = slice(window.top_px, window.top_px + window.height_px)
+    columns = slice(window.left_px, window.left_px + window.width_px)
+    return 1 - np.count_nonzero(mask[rows, columns]) / np.count_nonzero(mask)
 
 
 def hash_film(raw: np.ndarray) -> str:

@@ -16,7 +16,15 @@ from filelock import FileLock, Timeout
 from mammoscope.config import ImageConfig
 from mammoscope.data.cut import FilmWork, prepare_film
 from mammoscope.data.preprocess import Prepared, preprocessing_hash
-from mammoscope.data.store import PreparedStore, StoreRow, finish_store, open_store, shard_is_written, write_shard
+from mammoscope.data.store import (
+    PreparedStore,
+    StoreRow,
+    drop_leftovers,
+    finish_store,
+    open_store,
+    shard_is_written,
+    write_shard,
+)
 from mammoscope.errors import MammoscopeError
 from mammoscope.processes import end_with_parent
 from mammoscope.records import Abnormality, Catalog, Defect
@@ -39,11 +47,30 @@ def plan_store(catalog: Catalog, kind: AbnormalityKind, view: View, image: Image
     return tuple(w for w in work if w.abnormalities or image.name is ImageVariant.full)
 
 
-def store_folder(root: Path, kind: AbnormalityKind, view: View, work: Sequence[FilmWork], image: ImageConfig) -> Path:
-    """Named by the preprocessing and by which files go in, never by where they lie."""
-    content = [[w.mammogram.sop_uid, w.mammogram.file_bytes, [a.mask_sop_uid for a in w.abnormalities]] for w in work]
+def store_folder(
+    root: Path, source_root: Path, kind: AbnormalityKind, view: View, work: Sequence[FilmWork], image: ImageConfig
+) -> Path:
+    """Named by the preprocessing and by which files go in, in which state: a file that was written again, whatever its
+    UID and size, makes another store, so that no leak check rests on the pixels of yesterday."""
+    content = [
+        [
+            [w.mammogram.sop_uid, *_state(source_root, w.mammogram.path)],
+            *([a.mask_sop_uid, *_state(source_root, a.mask_path)] for a in w.abnormalities),
+        ]
+        for w in work
+    ]
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
     return root / f"{preprocessing_hash(image)}-{digest}" / f"{kind}-{view}"
+
+
+def _state(source_root: Path, path: str | None) -> tuple[int, int]:
+    """Size and time; of a file that has gone since it was indexed, reading it will say so."""
+    assert path is not None, "the plan names files that are there"
+    try:
+        status = (source_root / path).stat()
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
 
 
 def prepare_store(
@@ -73,6 +100,7 @@ def prepare_store(
     try:
         found = open_store(folder)  # the process that we waited for may have finished it
         if found is None:
+            drop_leftovers(folder)
             _prepare_shards(source_root, folder, work, image, workers=workers, progress=progress)
             found = open_store(folder)
     finally:

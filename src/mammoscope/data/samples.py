@@ -23,11 +23,14 @@ def build_samples(
     sample, and a film is malignant if any of its given abnormalities is.
     """
     places: dict[str, Place] = {row.id: (store, index, row) for store in stores for index, row in enumerate(store.rows)}
-    groups: dict[str, list[Abnormality]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[Abnormality]] = defaultdict(list)
     for abnormality in abnormalities:
         name = abnormality.key if variant is ImageVariant.roi else abnormality.mammogram
         if name in places:
-            groups[name if variant is ImageVariant.roi else places[name][2].film].append(abnormality)
+            film = places[name][2].film
+            # one film that stands under two patients stays two samples: whose it is, nobody knows
+            breast = (abnormality.patient, abnormality.laterality, abnormality.view)
+            groups[(name,) if variant is ImageVariant.roi else (*breast, film)].append(abnormality)
     return tuple(_sample(rows, places, mammograms, variant) for rows in groups.values())
 
 

@@ -9,6 +9,7 @@
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -81,6 +82,7 @@ def open_store(folder: Path) -> PreparedStore | None:
         numbers = range(shape["shards"])
         images = tuple(np.load(shard_file(folder, n, "images"), mmap_mode="r") for n in numbers)
         masks = tuple(np.load(shard_file(folder, n, "masks"), mmap_mode="r") for n in numbers)
+        _check_lengths(rows, images, masks)
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise MammoscopeError(
             f"prepared store {folder.name}/ is damaged ({error}): delete its folder {folder}"
@@ -92,8 +94,27 @@ def shard_file(folder: Path, number: int, what: str) -> Path:
     return folder / (f"shard-{number:04d}.parquet" if what == "rows" else f"shard-{number:04d}.{what}.npy")
 
 
+def _check_lengths(rows: Sequence[StoreRow], images: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> None:
+    counts = Counter(row.shard for row in rows)
+    for number, (image, mask) in enumerate(zip(images, masks, strict=True)):
+        if (len(image), len(mask)) != (counts[number],) * 2:
+            raise ValueError(f"shard {number} has {len(image)} images, {len(mask)} masks, {counts[number]} rows")
+
+
 def shard_is_written(folder: Path, number: int) -> bool:
-    return shard_file(folder, number, "rows").is_file()
+    """Whole, as far as its shapes tell; one that a crash of the machine cut short is made again."""
+    try:
+        rows, _ = read_shard_rows(folder, number)
+        images, masks = (np.load(shard_file(folder, number, w), mmap_mode="r") for w in ("images", "masks"))
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+        return False
+    return len(rows) == len(images) == len(masks)
+
+
+def drop_leftovers(folder: Path) -> None:
+    """What a killed process had half written. Call it under the store's lock: nobody else writes there then."""
+    for path in folder.glob(".shard-*"):
+        path.unlink(missing_ok=True)
 
 
 def write_shard(

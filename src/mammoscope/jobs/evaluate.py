@@ -17,6 +17,8 @@ from mammoscope.jobs.provenance import log_dataset
 from mammoscope.metrics.evidence import gather_evidence
 from mammoscope.models.classifier import build_classifier
 from mammoscope.reporting.console import say
+from mammoscope.reporting.description import with_section
+from mammoscope.reporting.tables import results_markdown
 from mammoscope.tracking.lookup import RunInfo
 from mammoscope.tracking.store import TrackingStore
 from mammoscope.training.checkpoint import BEST, load_weights
@@ -24,7 +26,7 @@ from mammoscope.training.device import build_fabric, find_device, find_precision
 from mammoscope.training.loop import score
 from mammoscope.vocabulary import Level, Partition, Trainable
 
-ELSEWHERE = "elsewhere/"  # prefix of a validation on another source, so that the run's own numbers stay what they were
+ELSEWHERE = "elsewhere"  # prefix of results on another source, so that the run's own numbers stay what they were
 
 
 def evaluate(config: TrainConfig, store: TrackingStore, run: RunInfo, partition: Partition) -> Report:
@@ -48,19 +50,29 @@ def evaluate(config: TrainConfig, store: TrackingStore, run: RunInfo, partition:
     check_against(certificate, samples, partition)
     say(f"run {run.id}")
     if partition is Partition.test:
-        count = store.count_opening(run.id, partition, certificate.digest)
-        say(f"opening {count} of the test partition of split {certificate.digest[:12]}")
+        sealed = data.certificate.members_digest(partition)
+        count = store.count_opening(run.id, partition, sealed)
+        say(f"opening {count} of the test partition {sealed[:12]} ({len(samples)} samples)")
     predictions = predictions_of(samples, _score(config, weights, data, partition), partition, config.image.name)
     evidence = gather_evidence(predictions, thresholds=thresholds, rng=np.random.default_rng(0))
     tracker = store.reopen(run.id)
-    own_source = data.catalog.digest == run.tags.get("catalog")
-    prefix = "" if own_source or partition is Partition.test else ELSEWHERE
-    log_dataset(tracker, config, samples, partition)
+    prefix = _prefix(run, certificate, data.catalog.digest, partition)
+    log_dataset(tracker, config, data, samples, partition)
     tracker.tags({f"{prefix}{partition}.catalog": data.catalog.digest})
     report = log_evidence(tracker, predictions, evidence, data, prefix=prefix)
+    title = f"Results on {prefix}{partition}"
+    results = results_markdown(report.evidence, title=title, references=report.references)
+    tracker.describe(with_section(store.description(run.id), title, results))
     show_results(report)
     say(f"run {run.id}")
     return report
+
+
+def _prefix(run: RunInfo, certificate: Certificate, catalog: str, partition: Partition) -> str:
+    """Before the keys of results on a source that is not the run's own; a run whose source has no test has no own."""
+    is_own = catalog == run.tags.get("catalog")
+    has_own = partition is not Partition.test or bool(certificate.members[Partition.test].patients)
+    return f"{ELSEWHERE}/{catalog[:8]}/" if has_own and not is_own else ""
 
 
 def _check_preprocessing(config: TrainConfig, run: RunInfo) -> None:

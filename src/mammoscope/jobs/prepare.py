@@ -7,7 +7,7 @@ from mammoscope.reporting.console import say
 
 def prepare(config: TrainConfig) -> None:
     """Draws the phantom, indexes, prepares and certifies. Raises MammoscopeError where training would."""
-    data = gather(config)
+    data = gather(config, refuse_early=False)  # what is prepared of a partial download serves when the rest has come
     for store in data.stores.values():
         say(f"{store.folder.name}: {len(store.rows)} images, {len(store.defects)} defects, in {store.folder}")
     say_partitions(data)

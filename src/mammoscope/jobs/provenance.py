@@ -19,7 +19,7 @@ from mammoscope.jobs.gather import GatheredData
 from mammoscope.models.weights import Weights
 from mammoscope.records import Sample
 from mammoscope.tracking.run import Tracker
-from mammoscope.vocabulary import RESEARCH_USE_ONLY, Partition, Precision, TargetPolicy, Trainable
+from mammoscope.vocabulary import RESEARCH_USE_ONLY, Partition, Precision, SourceName, TargetPolicy, Trainable
 
 CONFIG_FILE = "config.yaml"
 
@@ -67,7 +67,7 @@ def run_tags(config: TrainConfig, provenance: Provenance) -> dict[str, str]:
         "seed": str(config.seed),
         "precision": str(provenance.precision),
         "phantom": str(provenance.data.is_phantom).lower(),
-        "config_hash": config_hash(config),
+        "config_hash": config_hash(config, provenance.weights.tag),
         "preprocessing": preprocessing_hash(config.image),
         "certificate": provenance.data.certificate.digest,
         "catalog": provenance.data.catalog.digest,
@@ -82,13 +82,16 @@ def log_provenance(tracker: Tracker, config: TrainConfig, provenance: Provenance
     tracker.text(_yaml(nested(shown)), CONFIG_FILE)
     tracker.text(provenance.data.certificate.to_json(), "certificate.json")
     for partition in (Partition.train, Partition.validation):
-        log_dataset(tracker, config, provenance.data.samples[partition], partition)
+        log_dataset(tracker, config, provenance.data, provenance.data.samples[partition], partition)
 
 
-def log_dataset(tracker: Tracker, config: TrainConfig, samples: Sequence[Sample], partition: Partition) -> None:
+def log_dataset(
+    tracker: Tracker, config: TrainConfig, data: GatheredData, samples: Sequence[Sample], partition: Partition
+) -> None:
     """One row of the run's Datasets column: which samples, by digest, in which partition."""
     counts = {"samples": str(len(samples)), "malignant": str(sum(s.target for s in samples))}
-    name = f"{config.source.name}-{config.data.name}-{config.image.name}-{config.view.name}"
+    source = SourceName.phantom if data.is_phantom else config.source.name
+    name = f"{source}-{config.data.name}-{config.image.name}-{config.view.name}"
     tracker.dataset(name, samples_digest(samples), str(partition), counts)
 
 

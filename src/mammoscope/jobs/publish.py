@@ -14,6 +14,7 @@ from mammoscope.jobs.provenance import Provenance
 from mammoscope.models.classifier import Classifier
 from mammoscope.registry.versions import model_name, register
 from mammoscope.reporting.console import say
+from mammoscope.reporting.wording import interval_text
 from mammoscope.tracking.run import Tracker
 from mammoscope.tracking.store import TrackingStore
 from mammoscope.vocabulary import RESEARCH_USE_ONLY, Register
@@ -41,7 +42,7 @@ def publish(
             "run": tracker.run_id,
             "certificate": data.certificate.digest,
             "preprocessing": preprocessing_hash(config.image),
-            "config_hash": config_hash(config),
+            "config_hash": config_hash(config, provenance.weights.tag),
             "phantom": str(data.is_phantom).lower(),
         }
         about = _about(config, provenance, report)
@@ -87,6 +88,6 @@ def _about(config: TrainConfig, provenance: Provenance, report: Report) -> str:
     auc = report.evidence.result(level, "auc")
     phantom = " Trained on a phantom: no patient is behind it." if provenance.data.is_phantom else ""
     return (
-        f"{config.model.name}: validation AUC {auc.value:.3f} ({auc.low:.3f}-{auc.high:.3f}) at {level} level, "
+        f"{config.model.name}: validation AUC {interval_text(auc)} at {level} level, "
         f"{auc.n} rows of {auc.patients} patients.{phantom} {RESEARCH_USE_ONLY}"
     )

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from mammoscope.catalog.case_descriptions import FILES
+from mammoscope.checks import check_phantom
 from mammoscope.config import PhantomConfig, TrainConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.phantom import read_marker, write_phantom
@@ -39,6 +41,8 @@ def _demo_phantom(config: TrainConfig) -> Path:
     drawn = json.dumps([VERSION, asdict(config.phantom)], sort_keys=True)
     digest = hashlib.sha256(drawn.encode()).hexdigest()[:12]
     root = Path(config.store.root).resolve().parent / f"phantom-{digest}"
+    if root.is_dir():  # it came there whole
+        return root
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(root.with_name(root.name + ".lock")).acquire()
@@ -54,6 +58,10 @@ def _demo_phantom(config: TrainConfig) -> Path:
 
 def draw_phantom(root: Path, phantom: PhantomConfig, workers: int) -> None:
     """Raises MammoscopeError for settings out of range and for a `root` that holds something."""
+    check_phantom(phantom)
+    for folder in root.resolve().parents:
+        if any((folder / name).is_file() for name in FILES):
+            raise MammoscopeError(f"{root}: lies in {folder}, a source, which is never written to; allowed: elsewhere")
     say(f"drawing a phantom of {phantom.patients} patients in {root}")
     with progress("patients drawn") as step:
         write_phantom(root, phantom, workers=workers, progress=step)

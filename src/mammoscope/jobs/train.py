@@ -15,7 +15,7 @@ from mammoscope.jobs.provenance import Provenance, log_provenance, run_name, run
 from mammoscope.jobs.publish import publish
 from mammoscope.jobs.tracking import open_tracking
 from mammoscope.metrics.evidence import gather_evidence, quick_auc
-from mammoscope.models.classifier import Classifier, build_classifier, check_backbone
+from mammoscope.models.classifier import Classifier, build_classifier
 from mammoscope.reporting.console import say
 from mammoscope.tracking.liveness import running
 from mammoscope.tracking.run import Tracker
@@ -33,13 +33,12 @@ def train(config: TrainConfig) -> str:
 
     Raises MammoscopeError, before a run begins, for all that is wrong with the input; what fails later ends the run.
     """
-    check_backbone(config.model)
     check_optimizer(config.optimizer)
     device = find_device(config.trainer)
-    store = open_tracking(config.tracking)
-    data = gather(config)
     seed_everything(config.seed)
     classifier, weights = build_classifier(config.model, config.image, config.loss)
+    store = open_tracking(config.tracking)
+    data = gather(config)
     provenance = Provenance(data, weights, device, find_precision(config.trainer, device))
     _say_start(config, provenance)
     tracker = store.start_run(run_name(config), run_tags(config, provenance), provenance.environment())

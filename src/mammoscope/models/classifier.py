@@ -1,5 +1,7 @@
 """A timm backbone with one input channel and one normalisation, from image to logit."""
 
+import contextlib
+import copy
 import difflib
 from dataclasses import dataclass
 from typing import Any
@@ -81,9 +83,13 @@ def check_backbone(model: ModelConfig) -> None:
     """Raises MammoscopeError for a name that timm does not have, with the nearest that it has."""
     if timm.is_model(model.backbone):
         return
-    near = difflib.get_close_matches(model.backbone, timm.list_models(), n=5, cutoff=0.5)
+    names = timm.list_models()
+    near = difflib.get_close_matches(model.backbone, names, n=5, cutoff=0.5)
     hint = f"; nearest: {', '.join(near)}" if near else ""
-    raise MammoscopeError(f"model.backbone={model.backbone}: timm {timm.__version__} has no such model{hint}")
+    raise MammoscopeError(
+        f"model.backbone={model.backbone}: timm {timm.__version__} has no such model; allowed: one of the {len(names)} "
+        f"names that timm.list_models() gives{hint}"
+    )
 
 
 def build_classifier(model: ModelConfig, image: ImageConfig, loss: LossConfig) -> tuple[Classifier, Weights]:
@@ -121,7 +127,9 @@ def build_classifier(model: ModelConfig, image: ImageConfig, loss: LossConfig) -
     architecture = Architecture(
         model.backbone, arguments, outputs_for(loss), sum(mean) / len(mean), sum(std) / len(std)
     )
-    return Classifier(backbone, architecture), weights
+    classifier = Classifier(backbone, architecture)
+    _check_size(classifier, model, image)
+    return classifier, weights
 
 
 def _arguments(model: ModelConfig, image: ImageConfig) -> dict[str, Any]:
@@ -157,6 +165,31 @@ def _check_patches(backbone: nn.Module, model: ModelConfig, image: ImageConfig) 
             raise MammoscopeError(
                 f"image.{key}={size}: {model.backbone} cuts patches, so a multiple of {multiple} is needed"
             )
+
+
+@torch.inference_mode()
+def _check_size(classifier: Classifier, model: ModelConfig, image: ImageConfig) -> None:
+    """One blank image goes through, so that a size which the layers cannot take is refused before hours of preparing.
+
+    First on the meta device, which reckons shapes without numbers. Some networks cannot go there at all, so a refusal
+    there is not believed before the real thing.
+    """
+    blank = torch.zeros(1, 1, image.height_px, image.width_px, device="meta")
+    was_training = classifier.training
+    classifier.eval()
+    with contextlib.suppress(Exception):
+        copy.deepcopy(classifier).to("meta")(blank)
+        classifier.train(was_training)
+        return
+    try:
+        classifier(torch.zeros(blank.shape))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise MammoscopeError(
+            f"image.height_px={image.height_px} image.width_px={image.width_px}: {model.backbone} cannot take images "
+            f"of this size ({error}); allowed: larger ones, or another model"
+        ) from error
+    finally:
+        classifier.train(was_training)
 
 
 def _check_names(backbone: nn.Module, model: ModelConfig, weights: Weights) -> None:

@@ -47,9 +47,15 @@ def write_marker(root: Path, marker: Marker) -> None:
     (root / PHANTOM_MARKER).write_text(text + "\n", encoding="ascii")
 
 
+def phantom_folder(root: Path) -> Path | None:
+    """Where the marker lies: in the root or, as the case descriptions may, one folder below. None: nowhere."""
+    below = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    return next((folder for folder in (root, *below) if (folder / PHANTOM_MARKER).is_file()), None)
+
+
 def read_marker(root: Path) -> Marker | None:
     """None where there is no marker. Raises MammoscopeError where there is one that this version cannot read."""
-    path = root / PHANTOM_MARKER
+    path = (phantom_folder(root) or root) / PHANTOM_MARKER
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -89,7 +95,7 @@ def read_ideal_scores(root: Path) -> dict[str, float]:
 
     Raises MammoscopeError where the file is absent or damaged.
     """
-    path = root / LATENTS
+    path = (phantom_folder(root) or root) / LATENTS
     try:
         with path.open(encoding="utf-8", newline="") as handle:
             scores = {row["abnormality"]: float(row["log_likelihood_ratio"]) for row in csv.DictReader(handle)}

@@ -1,5 +1,6 @@
 """The whole phantom: every patient, the CSVs, the sidecar, the marker; all of it at once or none of it."""
 
+import glob
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import cv2
 
+from mammoscope.checks import check_phantom
 from mammoscope.config import PhantomConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.phantom.ideal import ideal_auc
@@ -18,10 +20,8 @@ from mammoscope.phantom.marker import VERSION, Marker, write_latents, write_mark
 from mammoscope.phantom.patient import PatientRows, write_patient
 from mammoscope.phantom.plan import plan_patients
 from mammoscope.phantom.tables import case_file, case_file_name, listing
-from mammoscope.processes import end_with_parent
+from mammoscope.processes import end_with_parent, is_alive
 from mammoscope.vocabulary import AbnormalityKind, Partition
-
-FEWEST_PATIENTS, LOWEST_PX, HIGHEST_PX, NARROWEST_PX = 12, 128, 16384, 96
 
 
 def write_phantom(
@@ -42,7 +42,9 @@ def write_phantom(
     _check_free(dest)
     marker = Marker(version=VERSION, ideal_auc=ideal_auc(config.d_prime), **asdict(config))
     partial_tree = dest.with_name(f".{dest.name}.{os.getpid()}.part")
-    shutil.rmtree(partial_tree, ignore_errors=True)  # left by a killed process that had our number
+    for left in dest.parent.glob(f".{glob.escape(dest.name)}.*.part"):
+        if left == partial_tree or not is_alive(left.name.split(".")[-2]):
+            shutil.rmtree(left, ignore_errors=True)  # of a killed process, which may have had our number
     try:
         partial_tree.mkdir(parents=True)
         _fill(partial_tree, config, marker, workers, progress)
@@ -52,27 +54,6 @@ def write_phantom(
     finally:
         shutil.rmtree(partial_tree, ignore_errors=True)
     return marker
-
-
-def check_phantom(config: PhantomConfig) -> None:
-    """Raises MammoscopeError that names the key, its value and what is allowed."""
-    limits = (
-        ("patients", config.patients >= FEWEST_PATIENTS, f"at least {FEWEST_PATIENTS}"),
-        ("patients", config.patients <= 99999, "at most 99999, ids have five digits"),
-        ("seed", config.seed >= 0, "0 or more"),
-        ("d_prime", 0 < config.d_prime <= 10, "above 0, at most 10"),
-        ("height_px", LOWEST_PX <= config.height_px <= HIGHEST_PX, f"at least {LOWEST_PX}, at most {HIGHEST_PX}"),
-        ("width_px", config.width_px >= NARROWEST_PX, f"at least {NARROWEST_PX}"),
-        (
-            "width_px",
-            0.5 <= config.width_px / config.height_px <= 1,
-            f"half of height_px={config.height_px} to all of it",
-        ),
-        ("test_fraction", 0 < config.test_fraction < 1, "between 0 and 1"),
-    )
-    for key, fits, allowed in limits:
-        if not fits:
-            raise MammoscopeError(f"phantom.{key}={getattr(config, key)}: {allowed}")
 
 
 def _check_free(dest: Path) -> None:

@@ -48,8 +48,12 @@ def register(
         )
     client = store.client
     logged = client.create_logged_model(store.experiment_id, name, run_id, tags=dict(tags), model_type="classifier")
-    _sign(package, run_id, logged.model_id)
-    client.log_model_artifacts(logged.model_id, str(package))
+    try:
+        _sign(package, run_id, logged.model_id)
+        client.log_model_artifacts(logged.model_id, str(package))
+    except BaseException:
+        client.finalize_logged_model(logged.model_id, "FAILED")
+        raise
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
     with store.locked():

@@ -1,5 +1,6 @@
 """What a run says of itself in the MLflow UI: Markdown for a person, complete enough to be quoted alone."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -63,6 +64,17 @@ def run_description(facts: RunFacts, evidence: Evidence, *, references: Mapping[
     results = results_markdown(evidence, title=f"Results on {evidence.partition}", references=references)
     text = "\n\n".join([_opening(facts), results, _data(facts), _making(facts)])
     return text + _warnings(facts.warnings, LETTERS_MAX - len(text))
+
+
+def with_section(description: str, title: str, section: str) -> str:
+    """The description with a section `### title`: in place of one of that title, else at the end, where there is room.
+
+    section: Markdown that begins with its heading.
+    """
+    parts = re.split(r"\n\n(?=### )", description) if description else []
+    kept = [part for part in parts if not part.startswith(f"### {title}\n")]
+    text = "\n\n".join([*kept, section])
+    return text if len(text) <= LETTERS_MAX else description
 
 
 def _opening(facts: RunFacts) -> str:

@@ -13,11 +13,15 @@ from mammoscope.records import Predictions
 from mammoscope.vocabulary import RESEARCH_USE_ONLY, Level, Partition
 
 OF_ALL_ROWS = ("partition", "finest")
-NUMBERS = {"targets": pa.int8(), "scores": pa.float64()}  # every other column holds strings
-NUMPY_TYPES = {"targets": np.int8, "scores": np.float64}
+# by field of Predictions; a column is named as in the catalog and the store, so that tables join without renaming
+COLUMNS = {"lateralities": "laterality"} | {
+    name: name.removesuffix("s") for name in ("ids", "patients", "views", "kinds", "films", "targets", "scores")
+}
+NUMBERS = {"target": pa.int8(), "score": pa.float64()}  # every other column holds strings
+NUMPY_TYPES = {"target": np.int8, "score": np.float64}
 SCHEMA = pa.schema(
     [
-        pa.field(field.name, NUMBERS.get(field.name, pa.string()), nullable=False)
+        pa.field(COLUMNS[field.name], NUMBERS.get(COLUMNS[field.name], pa.string()), nullable=False)
         for field in fields(Predictions)
         if field.name not in OF_ALL_ROWS
     ]
@@ -27,7 +31,8 @@ SCHEMA = pa.schema(
 def write_predictions(predictions: Predictions, path: Path) -> None:
     """Whole or not at all, into a folder that exists."""
     metadata = {name: str(getattr(predictions, name)) for name in OF_ALL_ROWS} | {"note": RESEARCH_USE_ONLY}
-    columns = [pa.array(getattr(predictions, field.name).tolist(), type=field.type) for field in SCHEMA]
+    arrays = {column: getattr(predictions, name) for name, column in COLUMNS.items()}
+    columns = [pa.array(arrays[field.name].tolist(), type=field.type) for field in SCHEMA]
     with written_whole(path) as unfinished:
         pq.write_table(pa.table(columns, schema=SCHEMA.with_metadata(metadata)), unfinished)
 
@@ -51,8 +56,8 @@ def read_predictions(path: Path) -> Predictions:
             f"allowed are {', '.join(Partition)} and {', '.join(Level)}"
         ) from error
     columns = {
-        field.name: np.array(table[field.name].to_pylist(), dtype=NUMPY_TYPES.get(field.name, np.str_))
-        for field in SCHEMA
+        name: np.array(table[column].to_pylist(), dtype=NUMPY_TYPES.get(column, np.str_))
+        for name, column in COLUMNS.items()
     }
     return Predictions(partition=partition, finest=finest, **columns)
 

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from mammoscope.errors import MammoscopeError
 from mammoscope.tracking.embedded import create_database, make_folder, open_experiment, refused_clearly
@@ -101,12 +102,19 @@ class TrackingStore:
         versions = library_versions()
         said = {HOST: "+".join(sorted(host_digests())), "python": versions["python"], "torch": versions["torch"]}
         rows = run_tags({"mlflow.source.name": "mammoscope", **said, **code_tags(), **tags})
+        lines = [f"{key}: {value}" for key, value in {**(environment or {}), **versions}.items()]
         with self.locked():  # so that nobody reaps it before its lock is there
             run = self.client.create_run(self.experiment_id, run_name=name, tags={row.key: row.value for row in rows})
             folder = run_folder(self.folder, run.info.run_id)
-            tracker = MlflowTracker(self.client, run.info.run_id, folder, take_life(folder))
-        lines = [f"{key}: {value}" for key, value in {**(environment or {}), **versions}.items()]
-        tracker.text("\n".join(lines) + "\n", "environment.txt")
+            tracker = MlflowTracker(self.client, run.info.run_id, folder, None)
+            try:
+                tracker = MlflowTracker(self.client, run.info.run_id, folder, take_life(folder))
+                tracker.text("\n".join(lines) + "\n", "environment.txt")
+            except BaseException as error:
+                self.discard(tracker)  # nobody has it yet, so nobody else could end it
+                if isinstance(error, OSError):
+                    raise self.location.refusal(f"{error.filename} cannot be written ({error.strerror})") from error
+                raise
         return tracker
 
     def reopen(self, run_id: str) -> MlflowTracker:
@@ -169,13 +177,17 @@ class TrackingStore:
         except (MlflowException, OSError) as error:
             raise missing from error
 
-    def count_opening(self, run_id: str, partition: str, certificate: str) -> int:
-        """Counts that `partition` of the split with this certificate was scored, by this run and in the experiment.
+    def description(self, run_id: str) -> str:
+        """What Tracker.describe said last; blank where nothing was said."""
+        return str(self.client.get_run(run_id).data.tags.get(MLFLOW_RUN_NOTE, ""))
+
+    def count_opening(self, run_id: str, partition: str, members: str) -> int:
+        """Counts that `partition` with these members (a digest) was scored, by this run and in the experiment.
 
         Returns how often any run of the experiment opened it, this time included: each look at a sealed partition
         makes the next less sealed, whichever model looks.
         """
-        mine, all_runs = f"{OPENINGS}.{partition}", f"{OPENINGS}.{partition}.{certificate}"
+        mine, all_runs = f"{OPENINGS}.{partition}", f"{OPENINGS}.{partition}.{members}"
         with self.locked():
             run = self.client.get_run(run_id)
             experiment = self.client.get_experiment(self.experiment_id)

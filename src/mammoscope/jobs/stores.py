@@ -1,0 +1,80 @@
+"""Catalog -> opened stores, prepared first where they are not there yet; what cannot become a run is refused before."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mammoscope.catalog.certificate import check_classes
+from mammoscope.catalog.selection import select_rows, target_of
+from mammoscope.catalog.splits import Assignment
+from mammoscope.config import TrainConfig
+from mammoscope.data.cut import FilmWork, prepare_film
+from mammoscope.data.prepare import plan_store, prepare_store, store_folder
+from mammoscope.data.store import INDEX, PreparedStore
+from mammoscope.errors import MammoscopeError
+from mammoscope.records import Catalog
+from mammoscope.reporting.console import progress, say
+from mammoscope.vocabulary import AbnormalityKind, ImageVariant, Partition, View
+
+Plans = Mapping[tuple[AbnormalityKind, View], tuple[FilmWork, ...]]
+
+
+def plan_stores(config: TrainConfig, catalog: Catalog) -> Plans:
+    """The films of one store a kind and view. Raises MammoscopeError where the source has none of one of them."""
+    plans = {}
+    for kind in config.data.kinds:
+        for view in config.view.views:
+            plans[kind, view] = plan_store(catalog, kind, view, config.image)
+            if not plans[kind, view]:
+                raise MammoscopeError(
+                    f"data={config.data.name} view={config.view.name}: the source has no usable {kind} in {view} view"
+                    + (" with an ROI mask" if config.image.context else "")
+                )
+    return plans
+
+
+def check_rows(config: TrainConfig, catalog: Catalog, assignment: Assignment, plans: Plans) -> None:
+    """Refuses, before hours of preparing, a split that no preparing could make good."""
+    planned = {key for plan in plans.values() for work in plan for key in _keys(work, config.image.name)}
+    rows: dict[Partition, list[tuple[str, int]]] = {partition: [] for partition in Partition}
+    for row in select_rows(catalog, config.data.kinds, config.view.views, config.target.name):
+        partition = assignment.partition_of(row)
+        if partition is not None and {row.key, row.mammogram} & planned:
+            rows[partition].append((row.patient, target_of(row)))
+    check_classes(rows)
+
+
+def _keys(work: FilmWork, variant: ImageVariant) -> list[str]:
+    return [work.mammogram.key] if variant is ImageVariant.full else [a.key for a in work.abnormalities]
+
+
+def open_stores(config: TrainConfig, root: Path, plans: Plans) -> tuple[PreparedStore, ...]:
+    """The stores, prepared first where they are not there yet."""
+    stores = []
+    for (kind, view), work in plans.items():
+        folder = store_folder(Path(config.store.root), root, kind, view, work, config.image)
+        _say_estimate(config, root, folder, work)
+        with progress(f"preparing {kind} {view}") as step:
+            store = prepare_store(
+                root, folder, work, config.image, workers=config.store.workers, progress=step, say=say
+            )
+        stores.append(store)
+    return tuple(stores)
+
+
+def _say_estimate(config: TrainConfig, root: Path, folder: Path, work: Sequence[FilmWork]) -> None:
+    """Time and disk of a store that has to be prepared, from its first film."""
+    if (folder / INDEX).exists():
+        say(f"prepared already: {folder.name}, {len(work)} films")
+        return
+    started = time.perf_counter()
+    try:
+        list(prepare_film(root, work[0], config.image, []))
+    except MammoscopeError:
+        return  # preparing will say what is wrong with it
+    processes = config.store.workers or os.cpu_count() or 1
+    seconds = (time.perf_counter() - started) * len(work) / processes
+    rows = sum(len(w.abnormalities) for w in work) if config.image.context else len(work)
+    megabytes = rows * config.image.height_px * config.image.width_px * (2 + 1 / 8) / 1e6
+    say(f"preparing {folder.name}: {len(work)} films, about {seconds:.0f} s and {megabytes:.0f} MB of disk")
