@@ -172,6 +172,19 @@ def test_a_frozen_backbone_trains_its_head_only(configure):
     assert run.metrics["validation/abnormality/auc"] > 0.5
 
 
+def test_a_fine_tuned_run_is_shown_beside_the_frozen_head_on_the_same_rows(configure, capsys):
+    lite = ["model.backbone=tf_efficientnet_lite0", "image.height_px=64", "image.width_px=64", "trainer.epochs=1"]
+    lite += ["schedule.warmup_epochs=0", "tracking.register=never"]
+    train(configure(*lite, "data=calc", "model.trainable=head"))  # of other rows
+    head = opened(configure()).find_run(train(configure(*lite, "model.trainable=head")))
+    capsys.readouterr()
+    run = opened(configure()).find_run(train(configure(*lite)))
+    name = f"frozen head on the same rows ({head.name}, run {head.id[:8]}), abnormality level"
+    assert f"{name}: AUC {head.metrics['validation/abnormality/auc']:.3f}" in capsys.readouterr().out
+    assert name in run.tags["mlflow.note.content"]
+    assert "frozen head" not in head.tags["mlflow.note.content"]
+
+
 @pytest.mark.parametrize(
     "overrides",
     [

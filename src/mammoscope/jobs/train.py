@@ -8,6 +8,7 @@ import numpy as np
 
 from mammoscope.config import TrainConfig
 from mammoscope.data.batches import Batches, plain_batches, train_batches
+from mammoscope.jobs.baseline import frozen_head_aucs
 from mammoscope.jobs.describe import Fitted, describe_run
 from mammoscope.jobs.evidence import Report, log_evidence, log_look, predictions_of, show_results
 from mammoscope.jobs.gather import gather, say_partitions
@@ -68,6 +69,8 @@ def _run(
     fitted = _fit(config, tracker, classifier, provenance, images, validation)
     evidence = gather_evidence(fitted.predictions, thresholds=None, rng=np.random.default_rng(0))
     report = log_evidence(tracker, fitted.predictions, evidence, provenance.data)
+    baseline = frozen_head_aucs(store, config, provenance, evidence)
+    report = replace(report, references={**report.references, **baseline})
     tracker.describe(describe_run(config, provenance, fitted, report))
     publish(config, store, tracker, classifier, provenance, report)
     return report

@@ -159,6 +159,12 @@ class TrackingStore:
         """By id, unique prefix of an id, or name. Raises MammoscopeError, listing candidates, for none or several."""
         return run_info(find_run(self.client, self.experiment_id, reference), self.folder)
 
+    def latest_finished(self, tags: Mapping[str, str]) -> RunInfo | None:
+        """The experiment's latest FINISHED run that has all these tags; values hold no quotes."""
+        conditions = ["attributes.status = 'FINISHED'", *(f"tags.{key} = '{value}'" for key, value in tags.items())]
+        found = next(search(self.client, [self.experiment_id], " and ".join(conditions)), None)
+        return None if found is None else run_info(found, self.folder)
+
     def artifact(self, run_id: str, path: str) -> Path:
         """A file or folder that the run logged, on this disk. Raises MammoscopeError where there is none."""
         inside = PurePosixPath(path)

@@ -1,0 +1,30 @@
+"""The frozen head on the same split: what a fine-tuned run has to beat, and naive fine-tuning often does not."""
+
+from collections.abc import Mapping
+
+from mammoscope.config import TrainConfig
+from mammoscope.jobs.provenance import Provenance
+from mammoscope.metrics.evidence import Evidence
+from mammoscope.tracking.store import TrackingStore
+from mammoscope.vocabulary import Trainable
+
+SAME = ("data", "image", "view", "target")  # and the certificate: then the very same rows were scored
+
+
+def frozen_head_aucs(
+    store: TrackingStore, config: TrainConfig, provenance: Provenance, evidence: Evidence
+) -> Mapping[str, float]:
+    """AUCs of the latest finished run with `model.trainable=head`, by what they are called; none where there is none."""
+    if config.model.trainable is Trainable.head:
+        return {}
+    values = (config.data.name, str(config.image.name), config.view.name, str(config.target.name))
+    tags = dict(zip(SAME, values, strict=True)) | {"certificate": provenance.data.certificate.digest}
+    run = store.latest_finished(tags | {"trainable": str(Trainable.head)})
+    if run is None:
+        return {}
+    key = f"{evidence.partition}/{{}}/auc"
+    return {
+        f"frozen head on the same rows ({run.name}, run {run.id[:8]}), {level} level": run.metrics[key.format(level)]
+        for level in evidence.levels
+        if key.format(level) in run.metrics
+    }
