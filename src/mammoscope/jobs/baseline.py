@@ -14,7 +14,7 @@ SAME = ("data", "image", "view", "target")  # and the certificate: then the very
 def frozen_head_aucs(
     store: TrackingStore, config: TrainConfig, provenance: Provenance, evidence: Evidence
 ) -> Mapping[str, float]:
-    """AUCs of the latest finished run with `model.trainable=head`, by what they are called; none where there is none."""
+    """AUCs of the latest finished `model.trainable=head` run, by what they are called; empty where there is none."""
     if config.model.trainable is Trainable.head:
         return {}
     values = (config.data.name, str(config.image.name), config.view.name, str(config.target.name))
