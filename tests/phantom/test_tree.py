@@ -248,9 +248,10 @@ def test_workers_end_with_a_killed_caller(tmp_path: Path):
         "config = PhantomConfig(patients=900, seed=0, d_prime=1.8, height_px=720, width_px=480, test_fraction=0.25)\n"
         f"write_phantom(Path({str(tmp_path / 'tree')!r}), config, workers=2, progress=print)"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as caller:
+    # unbuffered: its lines would else come at its end, when the workers have gone
+    with subprocess.Popen([sys.executable, "-u", "-c", code], stdout=subprocess.PIPE) as caller:
         assert caller.stdout is not None
-        caller.stdout.readline()  # a patient is drawn: one worker is at work, the other on its way
+        assert caller.stdout.readline() == b"1 900\n"  # one worker is at work, the other on its way
         started = time.monotonic()
         while len(children := _children(caller.pid)) < 2 and time.monotonic() < started + 30:
             time.sleep(0.05)
