@@ -1,15 +1,11 @@
 """The door between YAML and Python: Hydra's config comes in, a checked TrainConfig goes out, errors end in one line."""
 
-import difflib
 import errno
 import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import hydra
 from hydra import compose, initialize_config_dir
@@ -24,13 +20,8 @@ from omegaconf.errors import OmegaConfBaseException
 from mammoscope.checks import check_config
 from mammoscope.config import TrainConfig
 from mammoscope.errors import MammoscopeError
+from mammoscope.refusals import conf_folder, dotted, explain, groups, options, unknown_key
 from mammoscope.vocabulary import Register
-
-
-def conf_folder() -> Path:
-    """`conf/` of the checkout, or the copy that the wheel carries."""
-    packaged = Path(__file__).parent / "conf"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "conf"
 
 
 def home() -> Path:
@@ -57,7 +48,7 @@ def to_config(composed: DictConfig) -> TrainConfig:
         config = OmegaConf.to_object(composed)
     except AttributeError as error:  # `+foo=1` gets through composition, and the dataclasses have slots
         key = re.search(r"'(\w+)' object has no attribute '(\w+)'", str(error))
-        raise MammoscopeError(_unknown_key(_dotted(*key.groups())) if key else str(error)) from error
+        raise MammoscopeError(unknown_key(dotted(*key.groups())) if key else str(error)) from error
     assert isinstance(config, TrainConfig), "the schema is TrainConfig"
     if config.tracking.register is Register.auto and _is_job_of_multirun():
         config.tracking.register = Register.never
@@ -91,17 +82,13 @@ def run_with_hydra(run: Callable[[TrainConfig], object]) -> None:
 
 def _check_choices(choices: Mapping[str, object]) -> None:
     """Hydra would merge a list of options into one config, of which the last wins, and drop a group without a word."""
-    for group in _groups():
+    for group in groups():
         if not isinstance(choices.get(group), str):
-            options = _options(group)
+            allowed = options(group)
             raise MammoscopeError(
-                f"{group}: exactly one option is needed; allowed: {', '.join(options)}; for a run of each: "
-                f"-m {group}={','.join(options[:2])}"
+                f"{group}: exactly one option is needed; allowed: {', '.join(allowed)}; for a run of each: "
+                f"-m {group}={','.join(allowed[:2])}"
             )
-
-
-def _groups() -> list[str]:
-    return [field.name for field in fields(TrainConfig) if is_dataclass(field.type)]
 
 
 def config_from_yaml(text: str) -> TrainConfig:
@@ -127,7 +114,7 @@ def door(run: Callable[[], object]) -> None:
     except ValueError as error:
         if not (match := re.match(r"Config group override must be a string or a list. Got (\w+)", str(error))):
             raise
-        _last_line(f"an option of a group is a name, and one override gives {match[1]}; groups: {', '.join(_groups())}")
+        _last_line(f"an option of a group is a name, and one override gives {match[1]}; groups: {', '.join(groups())}")
     except OSError as error:
         if isinstance(error, BrokenPipeError):  # `mammoscope ... | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -156,83 +143,3 @@ def _last_line(message: str) -> None:
     lines = [" ".join(line.split()) for line in message.splitlines()]
     print(f"error: {'; '.join(line.rstrip(';') for line in lines if line)}", file=sys.stderr)
     sys.exit(1)
-
-
-def explain(error: Exception) -> str:
-    """Hydra's and OmegaConf's errors in the user's words: key, value, what is allowed."""
-    text = "\n".join(str(e) for e in _chain(error))
-    if match := re.search(r"(?:Could not find|In '.*?': Could not find|Could not load) '([^'\n]+)'", text):
-        group, _, option = match[1].rpartition("/")
-        if group and (conf_folder() / group).is_dir():
-            return f"{group}={option}: there is no such option; allowed: {', '.join(_options(group))}"
-    if match := re.search(r"Key '\w+' (?:is )?not in '\w+'(?:.|\n)*?full_key: (hydra\.[\w.]+)", text):
-        return f"{match[1]}: Hydra has no such key; allowed: what `python train.py --cfg hydra` lists"
-    if match := re.search(r"field '([\w.]+)' is not Optional", text):
-        return f"{match[1]}: null is not allowed; allowed: {_kind_of(match[1])}"
-    if match := re.search(r"does not support deletion\n\s*full_key: ([\w.]+)", text):
-        return f"{match[1]}: cannot be taken away; allowed: {match[1]}=<{_kind_of(match[1])}>"
-    if match := re.search(r"Key '\w+' (?:is )?not in '(\w+)'(?:.|\n)*?full_key: ([\w.]+)", text):
-        return _unknown_key(match[2])
-    if match := re.search(r"Could not override '([\w./@-]+)'", text):
-        return _unknown_key(match[1])
-    if match := re.search(
-        r"(Value '.*?'.*?|Invalid value '.*?'.*?|.*is not a subclass.*|.*Interpolation.*)\n\s*full_key: ([\w.]+)", text
-    ):
-        return f"{match[2]}: {_wrong_value(match[1])}"
-    if match := re.search(r"Missing mandatory value: ([\w.]+)", text):
-        return f"{match[1]} is not set: give {match[1]}=<value>"
-    return str(error)
-
-
-def _chain(error: BaseException | None) -> list[BaseException]:
-    return [] if error is None else [error, *_chain(error.__cause__ or error.__context__)]
-
-
-def _wrong_value(text: str) -> str:
-    if match := re.search(r"Value '(.*?)' of type '\w+' could not be converted to (\w+)", text):
-        return f"{match[1]!r} is not allowed; allowed: {_KINDS.get(match[2], match[2])}"
-    if match := re.search(r"Value '(.*?)' is not a valid bool", text):
-        return f"{match[1]!r} is not allowed; allowed: true or false"
-    if match := re.search(r"Invalid value '(.*?)', expected one of \[(.*?)\]", text):
-        return f"{match[1]!r} is not allowed; allowed: {match[2]}"
-    return text.strip()
-
-
-def _kind_of(key: str) -> str:
-    """What a key takes, in words; a key that there is not takes a value."""
-    node: Any = TrainConfig
-    for part in key.split("."):
-        node = next((f.type for f in fields(node) if f.name == part), None) if is_dataclass(node) else None
-    if isinstance(node, type) and issubclass(node, StrEnum):
-        return ", ".join(node)
-    return _KINDS.get({int: "Integer", float: "Float", bool: "Boolean"}.get(node, ""), "a value")
-
-
-_KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
-
-
-def _options(group: str) -> list[str]:
-    return sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
-
-
-def _dotted(dataclass_name: str, key: str) -> str:
-    """TrainerConfig, foo -> trainer.foo"""
-    group = next((f.name for f in fields(TrainConfig) if getattr(f.type, "__name__", "") == dataclass_name), "")
-    return f"{group}.{key}" if group else key
-
-
-def _unknown_key(key: str) -> str:
-    """`key` may be dotted; what stands beside it is what is allowed."""
-    parent, _, name = key.rpartition(".")
-    allowed = _keys_of(parent)
-    near = difflib.get_close_matches(name, allowed, n=1)
-    hint = f" (did you mean {parent + '.' if parent else ''}{near[0]}?)" if near else ""
-    where = f" in {parent}" if parent else ""
-    return f"{key}: there is no such key{hint}; allowed{where}: {', '.join(allowed)}"
-
-
-def _keys_of(parent: str) -> list[str]:
-    node: object = TrainConfig
-    for part in filter(None, parent.split(".")):
-        node = next((f.type for f in fields(node) if f.name == part), TrainConfig)  # type: ignore[arg-type]
-    return [f.name for f in fields(node)]  # type: ignore[arg-type]

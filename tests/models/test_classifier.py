@@ -7,11 +7,11 @@ import yaml
 from safetensors.torch import save_file
 from torch import nn
 
-from mammoscope.compose import conf_folder
 from mammoscope.config import ImageConfig, LossConfig, ModelConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.models.classifier import build_classifier, scores_of
 from mammoscope.models.weights import find_weights
+from mammoscope.refusals import conf_folder
 from mammoscope.vocabulary import ImageVariant, LossName, Trainable
 
 SIZE = ImageConfig(name=ImageVariant.full, height_px=96, width_px=64)
