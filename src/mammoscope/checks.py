@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mammoscope.config import PhantomConfig, TrainConfig
 from mammoscope.errors import MammoscopeError
-from mammoscope.vocabulary import AbnormalityKind, ImageVariant, LossName, SourceName, Trainable
+from mammoscope.files import refuse_inside
+from mammoscope.vocabulary import ImageVariant, LossName, SourceName, Trainable
 
 
 def check_config(config: TrainConfig) -> None:
@@ -54,18 +55,14 @@ def _check_places(config: TrainConfig) -> None:
         return
     if not config.source.root.strip():
         raise MammoscopeError("source.root is blank; allowed: the folder of a source")
-    source = Path(config.source.root).expanduser().resolve()
     written = {
         "store.root": config.store.root,
         "tracking.home": config.tracking.home,
         "tracking.uri": config.tracking.uri.removeprefix("sqlite:///"),
     }
     for key, place in written.items():
-        if "://" not in place and Path(place).expanduser().resolve().is_relative_to(source):
-            raise MammoscopeError(
-                f"{key}={place}: lies in source.root={config.source.root}, which is never written to; allowed: a place "
-                "elsewhere (mlruns/ lies in the working directory unless it is told otherwise)"
-            )
+        if "://" not in place:
+            refuse_inside(Path(config.source.root), Path(place), f"{key}={place}")
 
 
 def _value(config: TrainConfig, key: str) -> float | None:
@@ -115,7 +112,8 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("augment.contrast_fraction", _in_unit, "0 to 1"),
 )
 
-_KINDS = {"mass": ["mass"], "calc": ["calc"], "all": ["mass", "calc"]}
+# what a name stands for, sorted
+_KINDS = {"mass": ["mass"], "calc": ["calc"], "all": ["calc", "mass"]}
 _VIEWS = {"cc": ["CC"], "mlo": ["MLO"], "both": ["CC", "MLO"]}
 
 
@@ -125,7 +123,7 @@ def _augments(config: TrainConfig) -> bool:
 
 _COMBINATIONS: tuple[tuple[Callable[[TrainConfig], bool], str], ...] = (
     (
-        lambda c: _KINDS.get(c.data.name) != sorted(c.data.kinds, key=list(AbnormalityKind).index),
+        lambda c: _KINDS.get(c.data.name) != sorted(c.data.kinds),
         "data.name={config.data.name}: does not fit its data.kinds, and runs and models are called by it; choose "
         "data=mass|calc|all and leave both alone",
     ),

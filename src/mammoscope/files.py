@@ -6,6 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mammoscope.errors import MammoscopeError
+
+
+def refuse_inside(source: Path, place: Path, named: str) -> None:
+    """A source is never written to. Raises MammoscopeError that begins with `named` where `place` lies in it."""
+    if place.expanduser().resolve().is_relative_to(source.expanduser().resolve()):
+        raise MammoscopeError(
+            f"{named} lies in source.root={source}, which is never written to; allowed: a place elsewhere "
+            "(mlruns/ lies in the working directory unless it is told otherwise)"
+        )
+
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:

@@ -10,6 +10,7 @@ from mammoscope.catalog.headers import Progress
 from mammoscope.catalog.tables import MAMMOGRAMS, read_catalog, write_catalog
 from mammoscope.catalog.tree import Tree, walk_tree
 from mammoscope.errors import MammoscopeError
+from mammoscope.files import refuse_inside
 from mammoscope.records import Catalog
 
 
@@ -30,11 +31,10 @@ def load_catalog(
         MammoscopeError: as index_cbis_ddsm does; where the cache lies in the tree or cannot be written.
     """
     tree = walk_tree(root)
-    if cache_dir.resolve().is_relative_to(root.resolve()):
-        raise MammoscopeError(f"store.root: {cache_dir} lies in source.root={root}, which is never written to")
-    say = say or (lambda words: None)
+    refuse_inside(root, cache_dir, f"store.root: {cache_dir}")
+    say = say or _silently
     folder = cache_dir / tree.fingerprint[:16]
-    if found := _cached(folder, say):  # needs no lock: a catalog is there whole or not at all
+    if found := _cached(folder, _silently):  # needs no lock: a catalog is there whole or not at all
         return found
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,6 +46,10 @@ def load_catalog(
         return _cached(folder, say) or _index(tree, folder, workers, progress)
     finally:
         lock.release()
+
+
+def _silently(words: str) -> None:
+    """To nobody."""
 
 
 def _acquire(lock: FileLock, say: Callable[[str], None]) -> None:

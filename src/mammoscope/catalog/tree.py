@@ -17,11 +17,8 @@ EXPECTED: Final = (
     "a CBIS-DDSM tree as TCIA ships it: CBIS-DDSM/<PatientID>/<study>/<series>/1-1.dcm, "
     f"with at least one of {', '.join(FILES)} in it or one folder below"
 )
-
-
-IN_SERIES: Final = (
-    3  # slashes in the path of a file that lies as deep as a series: <PatientID>/<study>/<series>/1-1.dcm
-)
+# Slashes in the path of a file in a series: <PatientID>/<study>/<series>/1-1.dcm
+IN_SERIES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,8 @@ def walk_tree(root: Path) -> Tree:
     if not dicom_files:
         raise MammoscopeError(f"source.root={root} holds no .dcm files; expected {EXPECTED}")
     others = (f.path for f in files if f.path.count("/") >= IN_SERIES and not f.name.lower().endswith(".dcm"))
-    defects.extend(_unread(path) for path in others)
+    rename = "TCIA's DICOM files end in .dcm; rename it if it is one"
+    defects.extend(_left_out(path, "unread_file", "no .dcm file", rename) for path in others)
     markers = [f for f in files if f.name == PHANTOM_MARKER and f.path.count("/") <= 1]
     for marker in markers:
         _check_marker(root / marker.path)
@@ -122,13 +120,8 @@ def _file(entry: os.DirEntry[str], path: str) -> _File:
     return _File(path, status.st_size, status.st_mtime_ns)
 
 
-def _unread(path: str) -> Defect:
-    reason = "TCIA's DICOM files end in .dcm; rename it if it is one"
-    return Defect(row=path, problem="unread_file", found="no .dcm file", taken_as="left out", reason=reason)
-
-
-def _left_out(path: str, problem: str, found: str) -> Defect:
-    return Defect(row=path, problem=problem, found=found, taken_as="left out", reason="the system cannot open it")
+def _left_out(path: str, problem: str, found: str, reason: str = "the system cannot open it") -> Defect:
+    return Defect(row=path, problem=problem, found=found, taken_as="left out", reason=reason)
 
 
 def _case_descriptions(root: Path, files: list[_File]) -> tuple[str, ...]:

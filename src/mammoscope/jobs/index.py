@@ -8,7 +8,7 @@ from rich.table import Table
 from mammoscope.catalog.cbis_ddsm import index_cbis_ddsm
 from mammoscope.catalog.census import CensusRow, census
 from mammoscope.catalog.tables import write_catalog
-from mammoscope.errors import MammoscopeError
+from mammoscope.files import refuse_inside
 from mammoscope.reporting.console import console, progress, say
 
 COLUMNS = ("kind", "published", "rows", "malignant", "mammograms", "masks", "crops", "patients")
@@ -16,8 +16,8 @@ COLUMNS = ("kind", "published", "rows", "malignant", "mammograms", "masks", "cro
 
 def index(root: Path, output: Path | None) -> None:
     """Prints the census and the ledger's counts; with `output`, writes the catalog there as Parquet."""
-    if output is not None and output.resolve().is_relative_to(root.resolve()):
-        raise MammoscopeError(f"-o {output}: lies in {root}, which is never written to; allowed: a folder elsewhere")
+    if output is not None:
+        refuse_inside(root, output, f"-o {output}")
     with progress("reading headers") as step:
         catalog = index_cbis_ddsm(root, progress=step)
     found = census(catalog)

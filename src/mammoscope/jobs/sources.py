@@ -11,6 +11,7 @@ from mammoscope.catalog.case_descriptions import FILES
 from mammoscope.checks import check_phantom
 from mammoscope.config import PhantomConfig, TrainConfig
 from mammoscope.errors import MammoscopeError
+from mammoscope.files import refuse_inside
 from mammoscope.phantom import read_marker, write_phantom
 from mammoscope.phantom.marker import VERSION
 from mammoscope.reporting.console import progress, say
@@ -61,7 +62,7 @@ def draw_phantom(root: Path, phantom: PhantomConfig, workers: int) -> None:
     check_phantom(phantom)
     for folder in root.resolve().parents:
         if any((folder / name).is_file() for name in FILES):
-            raise MammoscopeError(f"{root}: lies in {folder}, a source, which is never written to; allowed: elsewhere")
+            refuse_inside(folder, root, str(root))
     say(f"drawing a phantom of {phantom.patients} patients in {root}")
     with progress("patients drawn") as step:
         write_phantom(root, phantom, workers=workers, progress=step)
