@@ -115,10 +115,10 @@ def door(run: Callable[[], object]) -> None:
         if not (match := re.match(r"Config group override must be a string or a list. Got (\w+)", str(error))):
             raise
         _last_line(f"an option of a group is a name, and one override gives {match[1]}; groups: {', '.join(groups())}")
+    except BrokenPipeError:  # `mammoscope ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
-        if isinstance(error, BrokenPipeError):  # `mammoscope ... | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
         if error.errno not in _REFUSED_BY_THE_DISK:
             raise
         _last_line(f"{error.filename or 'a file'}: {error.strerror}; allowed: a place that can be written")

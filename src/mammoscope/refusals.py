@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -22,55 +23,42 @@ def groups() -> list[str]:
 
 def explain(error: Exception) -> str:
     """Hydra's and OmegaConf's errors in the user's words: key, value, what is allowed."""
-    text = "\n".join(str(e) for e in _chain(error))
-    if match := re.search(r"(?:Could not find|In '.*?': Could not find|Could not load) '([^'\n]+)'", text):
-        group, _, option = match[1].rpartition("/")
-        if group and (conf_folder() / group).is_dir():
-            return f"{group}={option}: there is no such option; allowed: {', '.join(options(group))}"
-    if match := re.search(r"Key '\w+' (?:is )?not in '\w+'(?:.|\n)*?full_key: (hydra\.[\w.]+)", text):
-        return f"{match[1]}: Hydra has no such key; allowed: what `python train.py --cfg hydra` lists"
-    if match := re.search(r"field '([\w.]+)' is not Optional", text):
-        return f"{match[1]}: null is not allowed; allowed: {_kind_of(match[1])}"
-    if match := re.search(r"does not support deletion\n\s*full_key: ([\w.]+)", text):
-        return f"{match[1]}: cannot be taken away; allowed: {match[1]}=<{_kind_of(match[1])}>"
-    if match := re.search(r"Key '\w+' (?:is )?not in '(\w+)'(?:.|\n)*?full_key: ([\w.]+)", text):
-        return unknown_key(match[2])
-    if match := re.search(r"Could not override '([\w./@-]+)'", text):
-        return unknown_key(match[1])
-    if match := re.search(
-        r"(Value '.*?'.*?|Invalid value '.*?'.*?|.*is not a subclass.*|.*Interpolation.*)\n\s*full_key: ([\w.]+)", text
-    ):
-        return f"{match[2]}: {_wrong_value(match[1])}"
-    if match := re.search(r"Missing mandatory value: ([\w.]+)", text):
-        return f"{match[1]} is not set: give {match[1]}=<value>"
-    return str(error)
+    return _told("\n".join(str(e) for e in _chain(error)), _REFUSALS) or str(error)
+
+
+Told = Callable[[re.Match[str]], str | None]
+
+
+def _told(text: str, table: Iterable[tuple[str, Told]]) -> str | None:
+    """What the first row says whose pattern is in the text and that has something to say."""
+    for pattern, words in table:
+        if (match := re.search(pattern, text)) and (said := words(match)):
+            return said
+    return None
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
     return [] if error is None else [error, *_chain(error.__cause__ or error.__context__)]
 
 
-def _wrong_value(text: str) -> str:
-    if match := re.search(r"Value '(.*?)' of type '\w+' could not be converted to (\w+)", text):
-        return f"{match[1]!r} is not allowed; allowed: {_KINDS.get(match[2], match[2])}"
-    if match := re.search(r"Value '(.*?)' is not a valid bool", text):
-        return f"{match[1]!r} is not allowed; allowed: true or false"
-    if match := re.search(r"Invalid value '(.*?)', expected one of \[(.*?)\]", text):
-        return f"{match[1]!r} is not allowed; allowed: {match[2]}"
-    return text.strip()
+def _no_option(match: re.Match[str]) -> str | None:
+    group, _, option = match[1].rpartition("/")
+    if not group or not (conf_folder() / group).is_dir():
+        return None
+    return f"{group}={option}: there is no such option; allowed: {', '.join(options(group))}"
+
+
+def _wrong_value(match: re.Match[str]) -> str:
+    text = match[1]
+    return f"{match[2]}: {_told(text, _WRONG_VALUES) or text.strip()}"
 
 
 def _kind_of(key: str) -> str:
     """What a key takes, in words; a key that there is not takes a value."""
-    node: Any = TrainConfig
-    for part in key.split("."):
-        node = next((f.type for f in fields(node) if f.name == part), None) if is_dataclass(node) else None
-    if isinstance(node, type) and issubclass(node, StrEnum):
-        return ", ".join(node)
-    return _KINDS.get({int: "Integer", float: "Float", bool: "Boolean"}.get(node, ""), "a value")
-
-
-_KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
+    kind = _type_at(key)
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return ", ".join(kind)
+    return _KINDS.get({int: "Integer", float: "Float", bool: "Boolean"}.get(kind, ""), "a value")
 
 
 def options(group: str) -> list[str]:
@@ -94,7 +82,46 @@ def unknown_key(key: str) -> str:
 
 
 def _keys_of(parent: str) -> list[str]:
-    node: object = TrainConfig
-    for part in filter(None, parent.split(".")):
-        node = next((f.type for f in fields(node) if f.name == part), TrainConfig)  # type: ignore[arg-type]
-    return [f.name for f in fields(node)]  # type: ignore[arg-type]
+    kind = _type_at(parent)
+    return [f.name for f in fields(kind if is_dataclass(kind) else TrainConfig)]
+
+
+def _type_at(key: str) -> Any:
+    """The type of a dotted key's value, TrainConfig's for the blank key; None where there is no such key."""
+    node: Any = TrainConfig
+    for part in filter(None, key.split(".")):
+        node = next((f.type for f in fields(node) if f.name == part), None) if is_dataclass(node) else None
+    return node
+
+
+_KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
+
+_WRONG_VALUES: tuple[tuple[str, Told], ...] = (
+    (
+        r"Value '(.*?)' of type '\w+' could not be converted to (\w+)",
+        lambda m: f"{m[1]!r} is not allowed; allowed: {_KINDS.get(m[2], m[2])}",
+    ),
+    (r"Value '(.*?)' is not a valid bool", lambda m: f"{m[1]!r} is not allowed; allowed: true or false"),
+    (r"Invalid value '(.*?)', expected one of \[(.*?)\]", lambda m: f"{m[1]!r} is not allowed; allowed: {m[2]}"),
+)
+
+# The first that fits: Hydra's own keys before ours, what names a cause before what only names the override.
+_REFUSALS: tuple[tuple[str, Told], ...] = (
+    (r"(?:Could not find|In '.*?': Could not find|Could not load) '([^'\n]+)'", _no_option),
+    (
+        r"Key '\w+' (?:is )?not in '\w+'(?:.|\n)*?full_key: (hydra\.[\w.]+)",
+        lambda m: f"{m[1]}: Hydra has no such key; allowed: what `python train.py --cfg hydra` lists",
+    ),
+    (r"field '([\w.]+)' is not Optional", lambda m: f"{m[1]}: null is not allowed; allowed: {_kind_of(m[1])}"),
+    (
+        r"does not support deletion\n\s*full_key: ([\w.]+)",
+        lambda m: f"{m[1]}: cannot be taken away; allowed: {m[1]}=<{_kind_of(m[1])}>",
+    ),
+    (r"Key '\w+' (?:is )?not in '\w+'(?:.|\n)*?full_key: ([\w.]+)", lambda m: unknown_key(m[1])),
+    (r"Could not override '([\w./@-]+)'", lambda m: unknown_key(m[1])),
+    (
+        r"(Value '.*?'.*?|Invalid value '.*?'.*?|.*is not a subclass.*|.*Interpolation.*)\n\s*full_key: ([\w.]+)",
+        _wrong_value,
+    ),
+    (r"Missing mandatory value: ([\w.]+)", lambda m: f"{m[1]} is not set: give {m[1]}=<value>"),
+)
