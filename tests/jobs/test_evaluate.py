@@ -81,7 +81,7 @@ def test_another_source_leaves_the_runs_own_numbers_alone(trained, monkeypatch, 
     assert after.tags[f"{prefix}/test.catalog"].startswith(prefix.removeprefix("elsewhere/"))
     assert after.metrics[f"{prefix}/test/abnormality/n"] < before.metrics["test/abnormality/n"]
     assert store.artifact(run_id, f"{prefix}/predictions/test.parquet").is_file()
-    description = store.description(run_id)
+    description = after.description
     for title in ("Results on validation", "Results on test", f"Results on {prefix}/test"):
         assert description.count(f"### {title}\n") == 1
 

@@ -24,6 +24,7 @@ from mammoscope.files import written_whole
 from mammoscope.records import Defect
 
 INDEX, DEFECTS = "index.parquet", "defects.parquet"
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, pa.ArrowException)  # what a damaged file of a store raises
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +81,10 @@ def open_store(folder: Path) -> PreparedStore | None:
         rows = tuple(StoreRow(**record) for record in table.to_pylist())
         defects = tuple(Defect(**record) for record in pq.read_table(folder / DEFECTS).to_pylist())
         numbers = range(shape["shards"])
-        images = tuple(np.load(shard_file(folder, n, "images"), mmap_mode="r") for n in numbers)
-        masks = tuple(np.load(shard_file(folder, n, "masks"), mmap_mode="r") for n in numbers)
+        images = tuple(_mapped(folder, n, "images") for n in numbers)
+        masks = tuple(_mapped(folder, n, "masks") for n in numbers)
         _check_lengths(rows, images, masks)
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+    except UNREADABLE as error:
         raise MammoscopeError(
             f"prepared store {folder.name}/ is damaged ({error}): delete its folder {folder}"
         ) from error
@@ -92,6 +93,11 @@ def open_store(folder: Path) -> PreparedStore | None:
 
 def shard_file(folder: Path, number: int, what: str) -> Path:
     return folder / (f"shard-{number:04d}.parquet" if what == "rows" else f"shard-{number:04d}.{what}.npy")
+
+
+def _mapped(folder: Path, number: int, what: str) -> np.ndarray:
+    array: np.ndarray = np.load(shard_file(folder, number, what), mmap_mode="r")
+    return array
 
 
 def _check_lengths(rows: Sequence[StoreRow], images: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> None:
@@ -105,8 +111,8 @@ def shard_is_written(folder: Path, number: int) -> bool:
     """Whole, as far as its shapes tell; one that a crash of the machine cut short is made again."""
     try:
         rows, _ = read_shard_rows(folder, number)
-        images, masks = (np.load(shard_file(folder, number, w), mmap_mode="r") for w in ("images", "masks"))
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+        images, masks = (_mapped(folder, number, what) for what in ("images", "masks"))
+    except UNREADABLE:
         return False
     return len(rows) == len(images) == len(masks)
 

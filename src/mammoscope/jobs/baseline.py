@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from mammoscope.config import TrainConfig
-from mammoscope.jobs.provenance import Provenance
+from mammoscope.jobs.provenance import Provenance, run_tags
 from mammoscope.metrics.evidence import Evidence
 from mammoscope.tracking.store import TrackingStore
 from mammoscope.vocabulary import Trainable
 
-SAME = ("data", "image", "view", "target")  # and the certificate: then the very same rows were scored
+SAME = ("data", "image", "view", "target", "certificate")  # tags: who shares them has scored the very same rows
 
 
 def frozen_head_aucs(
@@ -17,9 +17,8 @@ def frozen_head_aucs(
     """AUCs of the latest finished `model.trainable=head` run, by what they are called; empty where there is none."""
     if config.model.trainable is Trainable.head:
         return {}
-    values = (config.data.name, str(config.image.name), config.view.name, str(config.target.name))
-    tags = dict(zip(SAME, values, strict=True)) | {"certificate": provenance.data.certificate.digest}
-    run = store.latest_finished(tags | {"trainable": str(Trainable.head)})
+    own = run_tags(config, provenance)
+    run = store.latest_finished({key: own[key] for key in SAME} | {"trainable": str(Trainable.head)})
     if run is None:
         return {}
     key = f"{evidence.partition}/{{}}/auc"

@@ -62,7 +62,7 @@ def evaluate(config: TrainConfig, store: TrackingStore, run: RunInfo, partition:
     report = log_evidence(tracker, predictions, evidence, data, prefix=prefix)
     title = f"Results on {prefix}{partition}"
     results = results_markdown(report.evidence, title=title, references=report.references)
-    tracker.describe(with_section(store.description(run.id), title, results))
+    tracker.describe(with_section(run.description, title, results))
     show_results(report)
     say(f"run {run.id}")
     return report

@@ -1,6 +1,5 @@
 """Scores -> what is believed of a model: numbers with intervals, pictures, predictions, and the table at the end."""
 
-import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,9 +73,7 @@ def log_evidence(
     prefix: put before every key and below `figures/` and `predictions/`.
     """
     ideal = ideal_predictions(predictions, data)
-    bounds = ("_low", "_high")  # few patients: no interval, which the tables say; nothing went wrong in the run
-    numbers = {k: v for k, v in evidence.flat().items() if not (k.endswith(bounds) and math.isnan(v))}
-    references = {}
+    numbers, references = evidence.flat(), {}
     if ideal is not None:
         aucs = quick_auc(ideal)
         references = {f"ideal observer on the same rows, {level} level": auc for level, auc in aucs.items()}

@@ -1,6 +1,6 @@
 """Config -> samples, stores and certificate: all that is settled before a run begins, and that evaluation shares."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,11 +58,13 @@ def gather(config: TrainConfig, *, refuse_early: bool = True) -> GatheredData:
         config.split.validation_fraction,
         config.target.name,
     )
+    rows = partition_rows(config, catalog, assignment)
     plans = plan_stores(config, catalog)
     if refuse_early:
-        check_rows(config, catalog, assignment, plans)
+        check_rows(rows, plans, config.image.name)
     stores = open_stores(config, root, plans)
-    samples = partition_samples(config, catalog, assignment, stores)
+    mammograms = {mammogram.key: mammogram for mammogram in catalog.mammograms}
+    samples = {p: build_samples(own, mammograms, stores, config.image.name) for p, own in rows.items()}
     certificate = certify(
         samples,
         scheme=config.split.name,
@@ -90,17 +92,14 @@ def say_partitions(data: GatheredData) -> None:
         say(f"note: {note}")
 
 
-def partition_samples(
-    config: TrainConfig, catalog: Catalog, assignment: Assignment, stores: Sequence[PreparedStore]
-) -> dict[Partition, tuple[Sample, ...]]:
-    """Each partition's samples; a mammogram published as test never comes into train, nor the reverse."""
-    mammograms = {mammogram.key: mammogram for mammogram in catalog.mammograms}
+def partition_rows(config: TrainConfig, catalog: Catalog, assignment: Assignment) -> dict[Partition, list[Abnormality]]:
+    """Each partition's rows; a mammogram published as test never comes into train, nor the reverse."""
     rows: dict[Partition, list[Abnormality]] = {partition: [] for partition in Partition}
     for row in select_rows(catalog, config.data.kinds, config.view.views, config.target.name):
         partition = assignment.partition_of(row)
         if partition is not None:
             rows[partition].append(row)
-    return {p: build_samples(own, mammograms, stores, config.image.name) for p, own in rows.items()}
+    return rows
 
 
 def _ideal_auc(config: TrainConfig, root: Path) -> float | None:

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mammoscope.catalog.certificate import check_classes
-from mammoscope.catalog.selection import select_rows, target_of
-from mammoscope.catalog.splits import Assignment
+from mammoscope.catalog.selection import target_of
 from mammoscope.config import TrainConfig
 from mammoscope.data.cut import FilmWork, prepare_film
 from mammoscope.data.prepare import plan_store, prepare_store, store_folder
 from mammoscope.data.store import INDEX, PreparedStore
 from mammoscope.errors import MammoscopeError
-from mammoscope.records import Catalog
+from mammoscope.records import Abnormality, Catalog
 from mammoscope.reporting.console import progress, say
 from mammoscope.vocabulary import AbnormalityKind, ImageVariant, Partition, View
 
@@ -34,15 +33,15 @@ def plan_stores(config: TrainConfig, catalog: Catalog) -> Plans:
     return plans
 
 
-def check_rows(config: TrainConfig, catalog: Catalog, assignment: Assignment, plans: Plans) -> None:
+def check_rows(rows: Mapping[Partition, Sequence[Abnormality]], plans: Plans, variant: ImageVariant) -> None:
     """Refuses, before hours of preparing, a split that no preparing could make good."""
-    planned = {key for plan in plans.values() for work in plan for key in _keys(work, config.image.name)}
-    rows: dict[Partition, list[tuple[str, int]]] = {partition: [] for partition in Partition}
-    for row in select_rows(catalog, config.data.kinds, config.view.views, config.target.name):
-        partition = assignment.partition_of(row)
-        if partition is not None and {row.key, row.mammogram} & planned:
-            rows[partition].append((row.patient, target_of(row)))
-    check_classes(rows)
+    planned = {key for plan in plans.values() for work in plan for key in _keys(work, variant)}
+    check_classes(
+        {
+            partition: [(row.patient, target_of(row)) for row in own if {row.key, row.mammogram} & planned]
+            for partition, own in rows.items()
+        }
+    )
 
 
 def _keys(work: FilmWork, variant: ImageVariant) -> list[str]:

@@ -1,5 +1,6 @@
 """Every number that is reported of a partition, with what it was computed from."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -59,13 +60,17 @@ class Evidence:
         return next(c for c in self.confusions if c.level is level)
 
     def flat(self) -> dict[str, float]:
-        """`<partition>/<level>/<metric>` with `_low` and `_high`, and `/n /positives /patients /threshold` a level."""
+        """`<partition>/<level>/<metric>` with `_low` and `_high`, and `/n /positives /patients /threshold` a level.
+
+        Too few patients for an interval, and its bounds are absent.
+        """
         numbers: dict[str, float] = {}
         for result in self.results:
             prefix = f"{self.partition}/{result.level}"
             numbers[f"{prefix}/{result.metric}"] = result.value
-            numbers[f"{prefix}/{result.metric}_low"] = result.low
-            numbers[f"{prefix}/{result.metric}_high"] = result.high
+            if not math.isnan(result.low):
+                numbers[f"{prefix}/{result.metric}_low"] = result.low
+                numbers[f"{prefix}/{result.metric}_high"] = result.high
             numbers |= {f"{prefix}/{count}": float(getattr(result, count)) for count in ("n", "positives", "patients")}
         return numbers | {f"{self.partition}/{level}/threshold": value for level, value in self.thresholds}
 

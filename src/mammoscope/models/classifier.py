@@ -79,7 +79,7 @@ def outputs_for(loss: LossConfig) -> int:
     return 1 if loss.name is LossName.bce else 2
 
 
-def check_backbone(model: ModelConfig) -> None:
+def _check_backbone(model: ModelConfig) -> None:
     """Raises MammoscopeError for a name that timm does not have, with the nearest that it has."""
     if timm.is_model(model.backbone):
         return
@@ -94,7 +94,7 @@ def check_backbone(model: ModelConfig) -> None:
 
 def build_classifier(model: ModelConfig, image: ImageConfig, loss: LossConfig) -> tuple[Classifier, Weights]:
     """Raises MammoscopeError: unknown backbone, an image size that it cannot take, weights that cannot be had."""
-    check_backbone(model)
+    _check_backbone(model)
     weights = find_weights(model)
     arguments = _arguments(model, image)
     if model.trainable is Trainable.head and weights.file is None:
@@ -174,22 +174,21 @@ def _check_size(classifier: Classifier, model: ModelConfig, image: ImageConfig) 
     First on the meta device, which reckons shapes without numbers. Some networks cannot go there at all, so a refusal
     there is not believed before the real thing.
     """
-    blank = torch.zeros(1, 1, image.height_px, image.width_px, device="meta")
-    was_training = classifier.training
-    classifier.eval()
     with contextlib.suppress(Exception):
-        copy.deepcopy(classifier).to("meta")(blank)
-        classifier.train(was_training)
+        _pass_blank(classifier, image, "meta")
         return
     try:
-        classifier(torch.zeros(blank.shape))
+        _pass_blank(classifier, image, "cpu")
     except (RuntimeError, AssertionError, ValueError) as error:
         raise MammoscopeError(
             f"image.height_px={image.height_px} image.width_px={image.width_px}: {model.backbone} cannot take images "
             f"of this size ({error}); allowed: larger ones, or another model"
         ) from error
-    finally:
-        classifier.train(was_training)
+
+
+def _pass_blank(classifier: Classifier, image: ImageConfig, device: str) -> None:
+    """Through a copy, so that the classifier stays where and as it is."""
+    copy.deepcopy(classifier).eval().to(device)(torch.zeros(1, 1, image.height_px, image.width_px, device=device))
 
 
 def _check_names(backbone: nn.Module, model: ModelConfig, weights: Weights) -> None:

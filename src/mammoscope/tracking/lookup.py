@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from mammoscope.errors import MammoscopeError
 
@@ -29,6 +30,11 @@ class RunInfo:
     tags: Mapping[str, str]
     params: Mapping[str, str]
     metrics: Mapping[str, float]
+
+    @property
+    def description(self) -> str:
+        """What Tracker.describe said last; blank where nothing was said."""
+        return self.tags.get(MLFLOW_RUN_NOTE, "")
 
 
 def run_info(run: Run, folder: Path) -> RunInfo:

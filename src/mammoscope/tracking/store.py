@@ -11,7 +11,6 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.file_utils import local_file_uri_to_path
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from mammoscope.errors import MammoscopeError
 from mammoscope.tracking.embedded import create_database, make_folder, open_experiment, refused_clearly
@@ -182,10 +181,6 @@ class TrackingStore:
             return Path(self.client.download_artifacts(run_id, path, str(downloads)))
         except (MlflowException, OSError) as error:
             raise missing from error
-
-    def description(self, run_id: str) -> str:
-        """What Tracker.describe said last; blank where nothing was said."""
-        return str(self.client.get_run(run_id).data.tags.get(MLFLOW_RUN_NOTE, ""))
 
     def count_opening(self, run_id: str, partition: str, members: str) -> int:
         """Counts that `partition` with these members (a digest) was scored, by this run and in the experiment.
