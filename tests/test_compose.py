@@ -16,7 +16,11 @@ from mammoscope.vocabulary import ImageVariant, LossName, SourceName, Trainable
 
 NOT_FIELDS = {"experiment", "debug", "promotion", "hydra"}
 OPTIONS = sorted(path.relative_to(conf_folder()).with_suffix("").as_posix() for path in conf_folder().glob("*/*.yaml"))
-NEEDED = {"model/timm": ["model.backbone=resnet18"], "source/cbis_ddsm": ["source.root=/data"]}
+NEEDED = {
+    "model/timm": ["model.backbone=resnet18"],
+    "source/cbis_ddsm": ["source.root=/data"],
+    "split/cv5": ["split.fold=0"],
+}
 
 
 @pytest.mark.parametrize("option", OPTIONS)

@@ -114,7 +114,7 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
 
 # what a name stands for, sorted
 _KINDS = {"mass": ["mass"], "calc": ["calc"], "all": ["calc", "mass"]}
-_VIEWS = {"cc": ["CC"], "mlo": ["MLO"], "both": ["CC", "MLO"]}
+_VIEWS = {"cc": ["CC"], "mlo": ["MLO"], "both": ["CC", "MLO"], "pair": ["CC", "MLO"]}
 
 
 def _augments(config: TrainConfig) -> bool:
@@ -130,7 +130,7 @@ _COMBINATIONS: tuple[tuple[Callable[[TrainConfig], bool], str], ...] = (
     (
         lambda c: _VIEWS.get(c.view.name) != sorted(c.view.views),
         "view.name={config.view.name}: does not fit its view.views, and runs and models are called by it; choose "
-        "view=cc|mlo|both and leave both alone",
+        "view=cc|mlo|both|pair and leave both alone",
     ),
     (
         lambda c: (c.augment.name == "none") == _augments(c),
@@ -147,8 +147,9 @@ _COMBINATIONS: tuple[tuple[Callable[[TrainConfig], bool], str], ...] = (
         "use image=roi or leave image.context out",
     ),
     (
-        lambda c: c.image.name is ImageVariant.roi and c.image.context is None,
-        "image.context=null: image=roi needs the side of its window in longer sides of the ROI's box; allowed: 1 to 20",
+        lambda c: c.image.name is ImageVariant.roi and c.image.context is None and c.image.window_px is None,
+        "image.context=null: image=roi needs the side of its window in longer sides of the ROI's box (1 to 20), or in "
+        "film pixels as image.window_px",
     ),
     (
         lambda c: c.loss.name is LossName.cross_entropy and c.loss.pos_weight is not None,

@@ -40,6 +40,9 @@ def register() -> None:
     # time of --help. The store is a singleton, and copies what it hands out by itself.
     ConfigStore.__deepcopy__ = lambda store, memo: store  # type: ignore[attr-defined]
     OmegaConf.register_new_resolver("mammoscope.home", lambda: str(home()), replace=True)
+    OmegaConf.register_new_resolver(
+        "mammoscope.unless", lambda given, value: value if given is None else None, replace=True
+    )
 
 
 def to_config(composed: DictConfig) -> TrainConfig:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from mammoscope.vocabulary import (
     AbnormalityKind,
+    Fusion,
     ImageVariant,
     LossName,
     Precision,
     Register,
+    Sampling,
     ScheduleName,
     SourceName,
     SplitScheme,
@@ -36,6 +38,7 @@ class SourceRecipe:
 class SourceConfig:
     name: SourceName
     root: str | None = None
+    csv: str | None = None  # source=table: the list of images; relative paths in it start at its own folder
     recipe: SourceRecipe
 
 
@@ -56,6 +59,11 @@ class StoreConfig:
 
 
 @dataclass(kw_only=True, slots=True)
+class PrepareConfig:
+    part: str | None = None  # i/n: prepare this share of the store only, for an array job on a cluster
+
+
+@dataclass(kw_only=True, slots=True)
 class DataConfig:
     name: str
     kinds: list[AbnormalityKind]
@@ -67,12 +75,17 @@ class ImageConfig:
     height_px: int
     width_px: int
     context: float | None = None  # side of the square window as a multiple of the box's longer side (roi only)
+    window_px: int | None = None  # side of the square window in film pixels, in place of `context` (roi only)
+    jitter_fraction: float = (
+        0.0  # how far training may move the window, in its sides; stored that much wider (roi only)
+    )
 
 
 @dataclass(kw_only=True, slots=True)
 class ViewConfig:
     name: str
     views: list[View]
+    fusion: Fusion | None = None  # view=pair only
 
 
 @dataclass(kw_only=True, slots=True)
@@ -85,6 +98,8 @@ class SplitConfig:
     name: SplitScheme
     seed: int
     validation_fraction: float
+    fold: int | None = None  # cv5 only: the one of the five folds that validates
+    allow: str | None = None  # a file of near-duplicates that a person has looked at and found to be two films
 
 
 @dataclass(kw_only=True, slots=True)
@@ -146,6 +161,7 @@ class TrainerConfig:
     clip_norm: float | None
     patience_epochs: int | None  # early stopping: epochs without a better selection metric; null: never
     channels_last: bool
+    sampling: Sampling = Sampling.uniform
 
 
 @dataclass(kw_only=True, slots=True)
@@ -161,6 +177,7 @@ class TrainConfig:
     source: SourceConfig
     phantom: PhantomConfig
     store: StoreConfig
+    prepare: PrepareConfig
     data: DataConfig
     image: ImageConfig
     view: ViewConfig

@@ -10,10 +10,29 @@ from mammoscope.config import TrainConfig
 from mammoscope.vocabulary import SourceName
 
 # These cannot change a run's numbers; where data come from is told by the certificate instead.
-_NOT_HASHED = ("seed", "tracking.", "store.", "source.root", "source.recipe.", "trainer.device", "trainer.workers")
+_NOT_HASHED = (
+    "seed",
+    "tracking.",
+    "store.",
+    "prepare.",
+    "source.root",
+    "source.csv",
+    "source.recipe.",
+    "split.allow",
+    "trainer.device",
+    "trainer.workers",
+)
 Setting = str | int | float | bool | None | Sequence[str]
 
-_LOCAL_PATHS = ("source.root", "store.root", "tracking.uri", "tracking.home", "model.weights")
+_LOCAL_PATHS = (
+    "source.root",
+    "source.csv",
+    "split.allow",
+    "store.root",
+    "tracking.uri",
+    "tracking.home",
+    "model.weights",
+)
 
 
 def flat_config(config: TrainConfig) -> dict[str, Setting]:

@@ -58,23 +58,45 @@ class Level(StrEnum):
 
 
 class ImageVariant(StrEnum):
-    roi = "roi"  # patches around ROIs
+    roi = "roi"  # patches around ROIs, re-cut from the film
     full = "full"
+    released_crop = "released_crop"  # the patches as published: the mask's box and 5 px, grey levels stretched
 
 
 class TargetPolicy(StrEnum):
     malignancy = "malignancy"  # BENIGN_WITHOUT_CALLBACK counts as benign
     malignancy_without_bwc = "malignancy_without_bwc"  # ... and here those rows are left out
+    pathology = "pathology"  # the three verdicts as they stand
+    tissue = "tissue"  # normal, benign, malignant: normal patches are cut away from every ROI
+    tissue_by_kind = "tissue_by_kind"  # normal, and benign and malignant of either kind: five classes
 
 
 class SplitScheme(StrEnum):
     official_strict = "official_strict"
     official = "official"
+    cv5 = "cv5"  # five folds, by patient, of what official_strict trains on
 
 
 class SourceName(StrEnum):
     phantom = "phantom"
     cbis_ddsm = "cbis_ddsm"
+    table = "table"  # a user's own images, listed in a CSV
+
+
+class Fusion(StrEnum):
+    """How `view=pair` makes one of the features of a breast's two views."""
+
+    concatenation = "concatenation"
+    mean = "mean"
+    attention = "attention"
+
+
+class Sampling(StrEnum):
+    """How often an epoch shows a training sample."""
+
+    uniform = "uniform"  # each once
+    by_target = "by_target"  # each class as often as every other
+    by_patient = "by_patient"  # each patient as often as every other
 
 
 class Precision(StrEnum):
