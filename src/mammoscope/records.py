@@ -77,22 +77,30 @@ class Catalog:
     digest: str  # of all the above: what was catalogued, never where it lay
 
 
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """Where a prepared image lies."""
+
+    store: str  # PreparedStore.name
+    row: int  # of its rows
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One thing that the model scores: an abnormality on a view (image=roi) or a film (image=full)."""
+    """One thing that the model scores: an abnormality on a view, a film, or a breast (view=pair)."""
 
-    id: str  # Abnormality.key or Mammogram.key
+    id: str  # Abnormality.key or Mammogram.key, or what names a breast
     patient: str
     laterality: Laterality
-    view: View
+    views: tuple[View, ...]  # one; of a breast those that are there
     kinds: tuple[AbnormalityKind, ...]  # one, or two where a film carries both and both are selected
-    film: str  # xxh3-128 of the raw pixels: two records of one film share it
+    films: tuple[str, ...]  # xxh3-128 of the raw pixels, one a view: two records of one film share it
     published: Partition
-    target: int
+    target: int  # the class that the loss sees; 1 is malignant where there are two
+    malignant: int  # 0 or 1: what every score is judged by
     abnormalities: tuple[str, ...]  # Abnormality.key of all that decide the target
     density: int
-    store: str  # which prepared array, and which row of it
-    row: int
+    images: tuple[StoredImage | None, ...]  # what the network sees: one, or CC and MLO, of which one may be missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import pytest
 
 from mammoscope.catalog.certificate import Certificate, certify, check_against
 from mammoscope.errors import LeakError, MammoscopeError
-from mammoscope.records import Sample
+from mammoscope.records import Sample, StoredImage
 from mammoscope.vocabulary import AbnormalityKind, Laterality, Partition, SplitScheme, View
 
 Samples = dict[Partition, list[Sample]]
@@ -20,15 +20,15 @@ def sample(number: int, target: int, published: Partition) -> Sample:
         id=f"Mass_P_{number:05d}_LEFT_CC_1",
         patient=f"P_{number:05d}",
         laterality=Laterality.left,
-        view=View.CC,
+        views=(View.CC,),
         kinds=(AbnormalityKind.mass,),
-        film=f"{number:032x}",
+        films=(f"{number:032x}",),
         published=published,
         target=target,
+        malignant=target,
         abnormalities=(),
         density=2,
-        store="store",
-        row=number,
+        images=(StoredImage("store", number),),
     )
 
 
@@ -82,13 +82,13 @@ def test_json_round_trip_and_changes_by_hand(samples, issue):
 
 @pytest.mark.parametrize("partition", [TEST, VALIDATION])
 def test_a_patient_in_two_partitions(samples, issue, partition):
-    samples[partition].append(replace(samples[TRAIN][2], film="f" * 32))
+    samples[partition].append(replace(samples[TRAIN][2], films=("f" * 32,)))
     with pytest.raises(LeakError, match=r"1 patients stand in more than one partition \(P_00002\).*official_strict"):
         issue(samples)
 
 
 def test_a_film_in_two_partitions_under_two_patients(samples, issue):
-    samples[TEST].append(replace(sample(77, 0, TEST), film=samples[TRAIN][2].film))
+    samples[TEST].append(replace(sample(77, 0, TEST), films=samples[TRAIN][2].films))
     with pytest.raises(LeakError) as caught:
         issue(samples)
     words = str(caught.value)
@@ -109,7 +109,7 @@ def test_one_patient_of_a_class_is_too_few(samples, issue, partition, target):
     gone = next(s for s in samples[partition] if s.target == target)
     samples[partition].remove(gone)
     other = next(s for s in samples[partition] if s.target == target)
-    samples[partition].append(replace(other, id="another view of the same patient", film="a" * 32))
+    samples[partition].append(replace(other, id="another view of the same patient", films=("a" * 32,)))
     with pytest.raises(MammoscopeError) as caught:
         issue(samples)
     benign, malignant = (1, 2) if target == 0 else (2, 1)
@@ -137,6 +137,6 @@ def test_scoring_elsewhere(samples, issue):
     for partition in (TEST, VALIDATION):
         with pytest.raises(LeakError, match=r"1 patients of the .* were trained on by this run \(P_00001\)"):
             check_against(certificate, [sample(500, 0, TEST), samples[TRAIN][1]], partition)
-        film = replace(sample(500, 0, TEST), film=samples[TRAIN][1].film)
+        film = replace(sample(500, 0, TEST), films=samples[TRAIN][1].films)
         with pytest.raises(LeakError, match=r"1 films .* trained on .*Mass_P_00500_LEFT_CC_1 \(film 0+1\)"):
             check_against(certificate, [film], partition)

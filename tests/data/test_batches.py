@@ -7,7 +7,7 @@ import torch
 from mammoscope.config import AugmentConfig
 from mammoscope.data.batches import plain_batches, to_inputs, train_batches
 from mammoscope.data.store import StoreRow, finish_store, open_store, write_shard
-from mammoscope.records import Sample
+from mammoscope.records import Sample, StoredImage
 from mammoscope.vocabulary import AbnormalityKind, Laterality, Partition, View
 
 AUGMENT = AugmentConfig(
@@ -28,15 +28,15 @@ def a_sample(number: int, store: str) -> Sample:
         id=f"s{number}",
         patient=f"P_{number:05d}",
         laterality=Laterality.left,
-        view=View.CC,
+        views=(View.CC,),
         kinds=(AbnormalityKind.mass,),
-        film=f"{number:032x}",
+        films=(f"{number:032x}",),
         published=Partition.train,
         target=number % 2,
+        malignant=number % 2,
         abnormalities=(f"s{number}",),
         density=2,
-        store=store,
-        row=number,
+        images=(StoredImage(store, number),),
     )
 
 

@@ -39,12 +39,12 @@ def test_roi_gives_a_sample_an_abnormality(rows, mammograms, stores_of):
     assert [s.id for s in samples] == [a.key for a in rows]
     assert [s.target for s in samples] == [int(a.pathology is Pathology.MALIGNANT) for a in rows]
     by_name = {store.name: store for store in stores_of[ImageVariant.roi]}
-    assert all(by_name[s.store].rows[s.row].id == s.id for s in samples)
+    assert all(by_name[image.store].rows[image.row].id == s.id for s in samples for image in s.images)
 
 
 def test_full_gives_a_sample_a_film_that_is_malignant_if_any_abnormality_is(rows, mammograms, stores_of):
     samples = build_samples(rows, mammograms, stores_of[ImageVariant.full], ImageVariant.full)
-    assert len({s.film for s in samples}) == len(samples)
+    assert len({s.films for s in samples}) == len(samples)
     targets = {a.key: a.pathology is Pathology.MALIGNANT for a in rows}
     assert all(s.target == any(targets[key] for key in s.abnormalities) for s in samples)
     mixed = [s for s in samples if len({targets[key] for key in s.abnormalities}) == 2]
@@ -70,6 +70,6 @@ def test_one_film_under_two_patients_stays_two_samples(rows, mammograms, stores_
     another = next(row for row in alone if row.mammogram.split("_")[2] != one.mammogram.split("_")[2])
     same = tuple(replace(row, film=one.film) if row is another else row for row in store.rows)
     samples = build_samples(rows, mammograms, [replace(store, rows=same), *others], ImageVariant.full)
-    sharing = [s for s in samples if s.film == one.film]
+    sharing = [s for s in samples if s.films == (one.film,)]
     assert len({s.patient for s in sharing}) == 2
     assert len(samples) == len(build_samples(rows, mammograms, stores_of[ImageVariant.full], ImageVariant.full))

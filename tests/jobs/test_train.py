@@ -128,7 +128,7 @@ def test_the_registered_model_scores_as_the_run_did(finished, monkeypatch):
     samples = gather(config).samples[Partition.validation]
     stores = gather(config).stores
     assert [sample.id for sample in samples] == predictions.ids.tolist()
-    images = np.stack([stores[sample.store].image(sample.row) for sample in samples])
+    images = np.stack([stores[image.store].image(image.row) for sample in samples for image in sample.images])
     np.testing.assert_allclose(model.predict(images)["malignancy"], predictions.scores, atol=1e-5)
 
 

@@ -17,7 +17,7 @@ FEWEST_PATIENTS = 2  # of each class in each partition: with one, an interval ov
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Members:
-    """Sorted. Films are hashes of raw pixels (records.Sample.film)."""
+    """Sorted. Films are hashes of raw pixels (records.Sample.films)."""
 
     patients: tuple[str, ...]
     films: tuple[str, ...]
@@ -97,7 +97,7 @@ def certify(
     """
     samples = {partition: tuple(samples_by_partition.get(partition, ())) for partition in Partition}
     _check_crossing(samples)
-    check_classes({p: [(s.patient, s.target) for s in own] for p, own in samples.items()})
+    check_classes({p: [(s.patient, s.malignant) for s in own] for p, own in samples.items()})
     notes = () if samples[Partition.test] else ("the test partition is empty: no file of it is in this source",)
     return Certificate(
         scheme=scheme,
@@ -119,7 +119,7 @@ def check_against(certificate: Certificate, samples: Sequence[Sample], partition
         LeakError: naming the patients or films.
     """
     seen = [Partition.train] if partition is Partition.validation else [Partition.train, Partition.validation]
-    patients, films = {s.patient for s in samples}, {s.film: s.id for s in samples}
+    patients, films = {s.patient for s in samples}, {film: s.id for s in samples for film in s.films}
     for other in seen:
         members = certificate.members[other]
         verb = "trained" if other is Partition.train else "validated"
@@ -139,7 +139,7 @@ def check_against(certificate: Certificate, samples: Sequence[Sample], partition
 def _members(samples: Sequence[Sample]) -> Members:
     return Members(
         patients=tuple(sorted({s.patient for s in samples})),
-        films=tuple(sorted({s.film for s in samples})),
+        films=tuple(sorted({film for s in samples for film in s.films})),
     )
 
 
@@ -149,7 +149,8 @@ def _check_crossing(samples: Mapping[Partition, Sequence[Sample]]) -> None:
     for partition, own in samples.items():
         for sample in own:
             patients[sample.patient].add(partition)
-            films[sample.film][partition] = sample.id
+            for film in sample.films:
+                films[film][partition] = sample.id
     if crossing := [patient for patient, where in patients.items() if len(where) > 1]:
         raise LeakError(
             f"{len(crossing)} patients stand in more than one partition ({name_some(crossing)}). "

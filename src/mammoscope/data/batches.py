@@ -56,9 +56,10 @@ class SampleImages(Dataset[Batch]):
     def look(self, pick: Pick, *, with_mask: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
         """One image as the network sees it, uint16 (h, w), and its ROI moved with it, bool (h, w), where asked for."""
         epoch, index = pick
-        sample = self._samples[index]
-        store = self._stores[sample.store]
-        image, mask = store.image(sample.row), store.mask(sample.row) if with_mask else None
+        (place,) = self._samples[index].images
+        assert place is not None, "a sample of one view has its image"
+        store = self._stores[place.store]
+        image, mask = store.image(place.row), store.mask(place.row) if with_mask else None
         if self._augment is None:
             return image, mask
         floats = image.astype(np.float32) / FULL_SCALE

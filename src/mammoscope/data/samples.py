@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from mammoscope.catalog.selection import target_of
 from mammoscope.data.store import PreparedStore, StoreRow
-from mammoscope.records import Abnormality, Mammogram, Sample
+from mammoscope.records import Abnormality, Mammogram, Sample, StoredImage
 from mammoscope.vocabulary import ImageVariant
 
 Place = tuple[PreparedStore, int, StoreRow]
@@ -40,17 +40,18 @@ def _sample(
     first = rows[0]
     id = first.key if variant is ImageVariant.roi else first.mammogram
     store, index, row = places[id]
+    target = max(target_of(a) for a in rows)
     return Sample(
         id=id,
         patient=first.patient,
         laterality=first.laterality,
-        view=first.view,
+        views=(first.view,),
         kinds=tuple(sorted({a.kind for a in rows})),
-        film=row.film,
+        films=(row.film,),
         published=mammograms[first.mammogram].published,
-        target=max(target_of(a) for a in rows),
+        target=target,
+        malignant=target,
         abnormalities=tuple(a.key for a in rows),
         density=first.density,
-        store=store.name,
-        row=index,
+        images=(StoredImage(store.name, index),),
     )

@@ -44,7 +44,7 @@ def describe_run(config: TrainConfig, provenance: Provenance, fitted: Fitted, re
                 partition=partition,
                 patients=len({sample.patient for sample in samples}),
                 samples=len(samples),
-                malignant=sum(sample.target for sample in samples),
+                malignant=sum(sample.malignant for sample in samples),
             )
             for partition, samples in data.samples.items()
         ),

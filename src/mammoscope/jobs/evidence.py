@@ -44,10 +44,10 @@ def predictions_of(
         ids=np.array([s.id for s in samples]),
         patients=np.array([s.patient for s in samples]),
         lateralities=np.array([str(s.laterality) for s in samples]),
-        views=np.array([str(s.view) for s in samples]),
+        views=np.array(["+".join(s.views) for s in samples]),
         kinds=np.array(["+".join(s.kinds) for s in samples]),
-        films=np.array([s.film for s in samples]),
-        targets=np.array([s.target for s in samples], dtype=np.int8),
+        films=np.array(["+".join(s.films) for s in samples]),
+        targets=np.array([s.malignant for s in samples], dtype=np.int8),
         scores=np.asarray(scores, dtype=np.float64),
     )
 
@@ -57,7 +57,7 @@ def log_look(tracker: Tracker, batches: Batches, samples: Sequence[Sample], part
     count = min(LOOK_TILES, len(samples))
     first = np.linspace(0, len(samples) - 1, count).round().astype(int)
     looks = [batches.images.look((0, int(index)), with_mask=True) for index in first]
-    captions = [f"{samples[i].id}\n{'malignant' if samples[i].target else 'benign'}" for i in first]
+    captions = [f"{samples[i].id}\n{'malignant' if samples[i].malignant else 'benign'}" for i in first]
     masks = np.stack([np.zeros(image.shape, bool) if mask is None else mask for image, mask in looks])
     title = f"What the network sees: {partition} partition" + (", augmented" if batches.images.is_augmented else "")
     tracker.figure(

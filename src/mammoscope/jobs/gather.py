@@ -87,7 +87,9 @@ def say_partitions(data: GatheredData) -> None:
     """Who is in which partition, and what a reader of the numbers should know."""
     for partition, samples in data.samples.items():
         patients = len({sample.patient for sample in samples})
-        say(f"{partition}: {len(samples)} samples of {patients} patients, {sum(s.target for s in samples)} malignant")
+        say(
+            f"{partition}: {len(samples)} samples of {patients} patients, {sum(s.malignant for s in samples)} malignant"
+        )
     for note in data.notes:
         say(f"note: {note}")
 

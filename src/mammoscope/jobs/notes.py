@@ -52,5 +52,6 @@ def _shared_films(samples: Mapping[Partition, Sequence[Sample]]) -> list[str]:
     patients: dict[str, set[str]] = defaultdict(set)
     for own in samples.values():
         for sample in own:
-            patients[sample.film].add(sample.patient)
+            for film in sample.films:
+                patients[film].add(sample.patient)
     return sorted({" = ".join(sorted(names)) for names in patients.values() if len(names) > 1})

@@ -89,7 +89,7 @@ def log_dataset(
     tracker: Tracker, config: TrainConfig, data: GatheredData, samples: Sequence[Sample], partition: Partition
 ) -> None:
     """One row of the run's Datasets column: which samples, by digest, in which partition."""
-    counts = {"samples": str(len(samples)), "malignant": str(sum(s.target for s in samples))}
+    counts = {"samples": str(len(samples)), "malignant": str(sum(s.malignant for s in samples))}
     source = SourceName.phantom if data.is_phantom else config.source.name
     name = f"{source}-{config.data.name}-{config.image.name}-{config.view.name}"
     tracker.dataset(name, samples_digest(samples), str(partition), counts)
@@ -97,7 +97,7 @@ def log_dataset(
 
 def samples_digest(samples: Sequence[Sample]) -> str:
     """Of ids, films and targets, whatever their order: 32 hexadecimal digits."""
-    rows = sorted((sample.id, sample.film, sample.target) for sample in samples)
+    rows = sorted((sample.id, *sample.films, sample.target) for sample in samples)
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:32]
 
 
