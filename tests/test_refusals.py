@@ -31,7 +31,7 @@ def message(overrides: list[str]) -> str:
         ("trainer.precision=int8", "trainer.precision: 'int8' is not allowed; allowed: auto, fp32, bf16"),
         ("data.kinds=[lump]", "data.kinds: 'lump' is not allowed; allowed: mass, calc"),
         ("model=timm", "model.backbone is not set"),
-        ("split.fold.x=1", "split.fold: there is no such key"),
+        ("split.folds.x=1", "split.folds: there is no such key"),
         ("experiment=none_such", "experiment=none_such: there is no such option; allowed: demo"),
         ("model=[resnet18,resnet50]", "model: exactly one option is needed; allowed: convnext_small, "),
         ("~model", "model: exactly one option is needed"),
