@@ -57,9 +57,13 @@ def _parser() -> argparse.ArgumentParser:
         dest="verb", required=True, metavar="VERB"
     )
     phantom = data.add_parser("phantom", help="draw a phantom CBIS-DDSM")
-    phantom.add_argument("DEST", type=Path)
+    phantom.add_argument("DEST", type=Path, nargs="?", help="a new or an empty folder")
     phantom.add_argument("--patients", type=int)
     phantom.add_argument("--seed", type=int)
+    phantom.add_argument(
+        "--size", choices=["small", "full"], default="small", help="full: films as large as CBIS-DDSM's"
+    )
+    phantom.add_argument("--faults", metavar="NAME[,NAME...]", help="traps to plant, or all; list: say which there are")
     phantom.set_defaults(run=_phantom)
     index = data.add_parser("index", help="say what is in a tree of CBIS-DDSM, and what is wrong with it")
     index.add_argument("ROOT", type=Path)
@@ -123,11 +127,21 @@ def _ui(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
 
 
 def _phantom(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
-    given = {"patients": arguments.patients, "seed": arguments.seed}
-    config = compose_config([f"phantom.{key}={value}" for key, value in given.items() if value is not None])
-    from mammoscope.jobs.sources import draw_phantom
+    from mammoscope.jobs.sources import draw_phantom, list_faults
+    from mammoscope.phantom import parse_faults
 
-    draw_phantom(arguments.DEST, config.phantom, config.store.workers)
+    if arguments.faults == "list":
+        list_faults()
+        return
+    if arguments.DEST is None:
+        raise MammoscopeError("DEST is missing; allowed: a new or an empty folder to draw the phantom in")
+    given = {"patients": arguments.patients, "seed": arguments.seed, **_SIZES[arguments.size]}
+    config = compose_config([f"phantom.{key}={value}" for key, value in given.items() if value is not None])
+    faults = parse_faults(arguments.faults) if arguments.faults is not None else ()
+    draw_phantom(arguments.DEST, config.phantom, config.store.workers, faults)
+
+
+_SIZES: dict[str, dict[str, int]] = {"small": {}, "full": {"height_px": 4600, "width_px": 2900}}  # a file of 26.7 MB
 
 
 def _index(arguments: argparse.Namespace, rest: Sequence[str]) -> None:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 
@@ -44,6 +46,35 @@ def write_film(path: Path, pixels: np.ndarray, header: FilmHeader) -> None:
     dataset = FileDataset(str(path), Dataset(), file_meta=_file_meta(header.sop_uid), preamble=b"\0" * 128)
     _describe(dataset, header)
     _attach(dataset, pixels)
+    _write(path, dataset)
+
+
+def rewrite(path: Path, **elements: str) -> None:
+    """The same file with other values of elements, by keyword: for files that are to be wrong."""
+    dataset = dcmread(path)
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    _write(path, dataset)
+
+
+def rewrite_pixels(path: Path, pixels: np.ndarray) -> None:
+    """The same file with other pixels, as those of write_film; what the rest of its header says stays."""
+    dataset = dcmread(path)
+    _attach(dataset, pixels)
+    _write(path, dataset)
+
+
+def rewrite_compressed(path: Path, transfer_syntax: str, stream: bytes) -> None:
+    """The same file with a compressed stream in place of its pixels, whether it is one or not."""
+    dataset = dcmread(path)
+    dataset.PixelData = encapsulate([stream])
+    dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+    dataset.file_meta.TransferSyntaxUID = UID(transfer_syntax)
+    _write(path, dataset)
+
+
+def _write(path: Path, dataset: Dataset) -> None:
     with written_whole(path) as temporary:
         dcmwrite(temporary, dataset, enforce_file_format=True)
 

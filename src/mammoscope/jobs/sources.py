@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from mammoscope.checks import check_phantom
 from mammoscope.config import PhantomConfig, TrainConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.files import refuse_inside
-from mammoscope.phantom import read_marker, write_phantom
+from mammoscope.phantom import FAULTS, read_marker, write_phantom
 from mammoscope.phantom.marker import VERSION
 from mammoscope.reporting.console import progress, say
-from mammoscope.vocabulary import SourceName
+from mammoscope.vocabulary import SourceName, Trap
 
 
 def find_root(config: TrainConfig) -> Path:
@@ -57,12 +58,19 @@ def _demo_phantom(config: TrainConfig) -> Path:
     return root
 
 
-def draw_phantom(root: Path, phantom: PhantomConfig, workers: int) -> None:
+def draw_phantom(root: Path, phantom: PhantomConfig, workers: int, faults: Collection[Trap] = ()) -> None:
     """Raises MammoscopeError for settings out of range and for a `root` that holds something."""
     check_phantom(phantom)
     for folder in root.resolve().parents:
         if any((folder / name).is_file() for name in FILES):
             refuse_inside(folder, root, str(root))
-    say(f"drawing a phantom of {phantom.patients} patients in {root}")
+    planted = f" with {len(set(faults))} kinds of faults" if faults else ""
+    say(f"drawing a phantom of {phantom.patients} patients{planted} in {root}")
     with progress("patients drawn") as step:
-        write_phantom(root, phantom, workers=workers, progress=step)
+        write_phantom(root, phantom, faults=faults, workers=workers, progress=step)
+
+
+def list_faults() -> None:
+    """What `--faults` may name, one a line."""
+    for name, fault in FAULTS.items():
+        say(f"{name:<22} {fault.says}")

@@ -11,9 +11,8 @@ from mammoscope.vocabulary import AbnormalityKind, Pathology
 # Noise of the reader's impression, in within-class standard deviations of what the ideal observer sees. With d' = 1.8
 # the assessment then scores about as in CBIS-DDSM: 0.83 for masses, 0.75 for calcifications.
 READER_NOISE = {AbnormalityKind.mass: 0.3, AbnormalityKind.calc: 1.15}
-# Share of assessments up to 2, 3 and 4 in the official files; 0 ("incomplete") is drawn from nothing.
+# Share of assessments up to 2, 3 and 4 in the official files.
 ASSESSED = {AbnormalityKind.mass: (0.06, 0.31, 0.77), AbnormalityKind.calc: (0.31, 0.37, 0.89)}
-INCOMPLETE = {AbnormalityKind.mass: 0.10, AbnormalityKind.calc: 0.04}
 # Share of the benign that were not called back, in the official files.
 NOT_CALLED_BACK = {AbnormalityKind.mass: 0.15, AbnormalityKind.calc: 0.45}
 DESCRIPTOR_NOISE = 0.6
@@ -35,12 +34,13 @@ def read_impression(rng: np.random.Generator, kind: AbnormalityKind, latents: np
     return float(latents @ DIRECTION + rng.normal(0, READER_NOISE[kind]))
 
 
-def assess(rng: np.random.Generator, kind: AbnormalityKind, impression: float, d_prime: float) -> int:
-    """BI-RADS 0, 2, 3, 4 or 5."""
+def assess(
+    rng: np.random.Generator, kind: AbnormalityKind, impression: float, d_prime: float, incomplete: float
+) -> int:
+    """BI-RADS 0, 2, 3, 4 or 5. incomplete: the share of 0, which is drawn from nothing."""
     spread = np.sqrt(1 + READER_NOISE[kind] ** 2 + d_prime**2 / 4)
     cuts = [NormalDist(0, spread).inv_cdf(share) for share in ASSESSED[kind]]
-    incomplete = rng.random() < INCOMPLETE[kind]
-    return 0 if incomplete else 2 + sum(impression > cut for cut in cuts)
+    return 0 if rng.random() < incomplete else 2 + sum(impression > cut for cut in cuts)
 
 
 def judge(kind: AbnormalityKind, malignant: bool, impression: float, d_prime: float) -> Pathology:

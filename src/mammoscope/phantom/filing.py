@@ -12,7 +12,6 @@ from mammoscope.vocabulary import AbnormalityKind, Laterality, Partition, View
 
 FULL, CROP, MASK = "full mammogram images", "cropped images", "ROI mask images"
 CROP_MARGIN_PX = 5
-SEPARATE_SERIES = 0.06  # share of mass rows whose crop and mask have a series each
 CROP_FIRST = 2 / 3  # share of series in which the crop is 1-1.dcm; in the others it is 1-2.dcm
 NAMED_CROPPED = 0.15  # share of two-image folders that are called "cropped images"
 PREFIX = {
@@ -138,9 +137,13 @@ def file_roi(
     number: int,
     film: np.ndarray,
     mask: np.ndarray,
+    separate_series: float,
 ) -> FiledRoi:
-    """Write mask and crop of one abnormality, in one series or two, in either order."""
-    separate, crop_first, named_cropped = rng.random(3) < (SEPARATE_SERIES, CROP_FIRST, NAMED_CROPPED)
+    """Write mask and crop of one abnormality, in one series or two, in either order.
+
+    separate_series: share of the masses that have two.
+    """
+    separate, crop_first, named_cropped = rng.random(3) < (separate_series, CROP_FIRST, NAMED_CROPPED)
     subject = f"{picture.key}_{number}"
     uids = {role: make_uid(namespace, subject, role) for role in Role}
     _, date, header_date = picture.released

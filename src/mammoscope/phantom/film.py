@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mammoscope.phantom.geometry import Anatomy, Build, draw_anatomy
+from mammoscope.phantom.habits import CBIS_DDSM
 from mammoscope.phantom.lesions import Lesion, draw_patch, place
 from mammoscope.phantom.nuisance import draw_nuisance
 from mammoscope.phantom.patch import blend, roi_mask
@@ -15,7 +16,6 @@ FAT, GLAND, MUSCLE = 0.34, 0.30, 0.82
 THRESHOLD = {1: 3.1, 2: 2.05, 3: 1.15, 4: 0.2}  # by density class: tissue above it is glandular
 SHOULDER = 0.75  # from here to 1 the film's response flattens
 FOG, GRAIN, FULL_SCALE = 0.006, 0.004, 62000
-MIRRORED = 0.05  # share of films that were laid on the scanner the other way round
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ def draw_film(
     laterality: Laterality,
     view: View,
     shape: tuple[int, int],
+    mirrored: float = CBIS_DDSM.mirrored,
 ) -> Film:
     anatomy = draw_anatomy(rng, view, build, shape)
     tissue = draw_tissue(rng, anatomy, density)
@@ -43,7 +44,7 @@ def draw_film(
         blend(tissue, patch)
         masks.append(roi_mask(shape, patch))
     # Standard hanging: the chest wall of a left breast is on the left of the picture.
-    on_left = (laterality is Laterality.left) != (rng.random() < MIRRORED)
+    on_left = (laterality is Laterality.left) != (rng.random() < mirrored)
     turn = np.s_[:, :] if on_left else np.s_[:, ::-1]
     exposed = _expose(tissue * rng.uniform(0.88, 1.06), anatomy.inside)[turn]
     draw_nuisance(rng, exposed, laterality, view)

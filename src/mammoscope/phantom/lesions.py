@@ -8,6 +8,7 @@ from mammoscope.phantom import clinical
 from mammoscope.phantom.calcifications import Cluster, draw_cluster
 from mammoscope.phantom.clinical import Finding
 from mammoscope.phantom.geometry import Anatomy
+from mammoscope.phantom.habits import CBIS_DDSM, Habits
 from mammoscope.phantom.ideal import draw_latents
 from mammoscope.phantom.masses import BODIES, Mass, draw_mass
 from mammoscope.phantom.patch import Patch
@@ -36,7 +37,13 @@ class Lesion:
     depth: float
 
 
-def draw_lesion(rng: np.random.Generator, planned: PlannedAbnormality, d_prime: float, crowd: int) -> Lesion:
+def draw_lesion(
+    rng: np.random.Generator,
+    planned: PlannedAbnormality,
+    d_prime: float,
+    crowd: int,
+    habits: Habits = CBIS_DDSM,
+) -> Lesion:
     """crowd: how many abnormalities the breast has."""
     latents = draw_latents(rng, planned.malignant, planned.deviation, d_prime)
     low, high = CONTRAST[planned.kind]
@@ -44,7 +51,7 @@ def draw_lesion(rng: np.random.Generator, planned: PlannedAbnormality, d_prime: 
     return Lesion(
         planned=planned,
         latents=latents,
-        finding=_write_up(rng, planned, latents, d_prime, visibility, body, ratio),
+        finding=_write_up(rng, planned, latents, d_prime, visibility, body, ratio, habits.incomplete[planned.kind]),
         body=body,
         ratio=ratio,
         radius=rng.uniform(RADIUS[0], RADIUS[1] - 0.007 * min(crowd - 1, 2)),
@@ -61,6 +68,7 @@ def _write_up(
     visibility: float,
     body: str,
     ratio: float,
+    incomplete: float,
 ) -> Finding:
     impression = clinical.read_impression(rng, planned.kind, latents)
     if planned.kind is AbnormalityKind.mass:
@@ -69,7 +77,7 @@ def _write_up(
         descriptors = clinical.describe_cluster(rng, ratio, latents)
     return Finding(
         pathology=clinical.judge(planned.kind, planned.malignant, impression, d_prime),
-        assessment=clinical.assess(rng, planned.kind, impression, d_prime),
+        assessment=clinical.assess(rng, planned.kind, impression, d_prime, incomplete),
         subtlety=clinical.rate_subtlety(rng, visibility),
         descriptor_1=descriptors[0],
         descriptor_2=descriptors[1],

@@ -12,6 +12,7 @@ from statistics import NormalDist
 import numpy as np
 
 from mammoscope.config import PhantomConfig
+from mammoscope.phantom.habits import CBIS_DDSM, Habits
 from mammoscope.vocabulary import AbnormalityKind, Laterality, Partition, View
 
 BOTH_KINDS, MALIGNANT, BILATERAL, TWO_FINDINGS, ONE_VIEW, CROSSING, SAME_BREAST = 0.2, 0.45, 0.2, 0.14, 0.1, 0.1, 0.5
@@ -43,6 +44,8 @@ class PlannedPatient:
     number: int  # from 1: P_00001
     published: tuple[tuple[AbnormalityKind, Partition], ...]  # one entry a kind that the patient has
     breasts: tuple[PlannedBreast, ...]
+    habits: Habits = CBIS_DDSM
+    drawn_as: int | None = None  # the number of the patient whose films this one has too
 
     @property
     def name(self) -> str:

@@ -36,6 +36,15 @@ class CaseRow:
     crop_path: str
     mask_path: str
 
+    @property
+    def mammogram(self) -> str:
+        """The key of the film, which its DICOM PatientID repeats."""
+        return self.film_path.partition("/")[0]
+
+    @property
+    def key(self) -> str:
+        return self.mask_path.partition("/")[0]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesRow:
