@@ -35,18 +35,18 @@ def patient_bootstrap(
     low and high are NaN where more than a tenth of the replicates held one class only, or there is one patient only.
     """
     drawn: dict[str, list[np.ndarray]] = {name: [] for name in metrics}
-    for weights in _replicate_weights(units.patients, rng, replicates):
+    for weights in replicate_weights(units.patients, rng, replicates):
         for name, metric in metrics.items():
             drawn[name].append(metric(units.targets, units.scores, weights))
     once = np.ones((1, len(units)))
     can_vary = len(np.unique(units.patients)) > 1
     return {
-        name: _interval(float(metric(units.targets, units.scores, once)[0]), np.concatenate(drawn[name]), can_vary)
+        name: interval_of(float(metric(units.targets, units.scores, once)[0]), np.concatenate(drawn[name]), can_vary)
         for name, metric in metrics.items()
     }
 
 
-def _replicate_weights(patients: np.ndarray, rng: np.random.Generator, replicates: int) -> Iterator[np.ndarray]:
+def replicate_weights(patients: np.ndarray, rng: np.random.Generator, replicates: int) -> Iterator[np.ndarray]:
     """Chunks of (replicates, n): how often each unit is in each replicate."""
     names, patient_of_unit = np.unique(patients, return_inverse=True)
     chunk = max(1, CHUNK_ELEMENTS // max(1, len(patients)))
@@ -58,7 +58,7 @@ def _replicate_weights(patients: np.ndarray, rng: np.random.Generator, replicate
         yield counts.astype(np.float64)[:, patient_of_unit]
 
 
-def _interval(value: float, replicates: np.ndarray, can_vary: bool) -> Interval:
+def interval_of(value: float, replicates: np.ndarray, can_vary: bool) -> Interval:
     kept = replicates[~np.isnan(replicates)]
     dropped = len(replicates) - len(kept)
     if not can_vary or dropped > DROPPED_FRACTION_MAX * len(replicates):
