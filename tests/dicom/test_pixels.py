@@ -15,7 +15,7 @@ def facts(bits: int = 12, signed: bool = False, photometric: str = "MONOCHROME2"
     d.BitsStored, d.PixelRepresentation, d.PhotometricInterpretation = bits, int(signed), photometric
     for keyword, value in elements.items():
         setattr(d, keyword, value)
-    return grey_facts(d)
+    return grey_facts(d, ExplicitVRLittleEndian)
 
 
 def lut(first: int, values: list[int], depth: int) -> Dataset:

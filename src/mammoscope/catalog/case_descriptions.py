@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -122,7 +122,8 @@ class _Column:
     allowed: str
 
 
-def _columns(kind: AbnormalityKind) -> dict[str, _Column]:
+@cache
+def _columns(kind: AbnormalityKind) -> Mapping[str, _Column]:
     shape, margins = _DESCRIPTORS[kind]
     place = _Column(_place, "<PatientID>/<StudyInstanceUID>/<SeriesInstanceUID>/<name>.dcm")
     return {

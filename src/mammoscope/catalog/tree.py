@@ -54,7 +54,7 @@ def walk_tree(root: Path) -> Tree:
         found = "is not a folder" if root.exists() else "does not exist"
         raise MammoscopeError(f"source.root={root} {found}; expected {EXPECTED}")
     defects: list[Defect] = []
-    files = sorted(_walk(str(root), "", set(), defects), key=lambda f: f.path)
+    files = sorted(_walk(str(root), defects), key=lambda f: f.path)
     dicom_files = tuple(f.path for f in files if f.name.lower().endswith(".dcm"))
     case_descriptions = _case_descriptions(root, files)
     if not case_descriptions:
@@ -74,16 +74,34 @@ def walk_tree(root: Path) -> Tree:
     return Tree(root, dicom_files, case_descriptions, bool(markers), tuple(defects), fingerprint)
 
 
-def _walk(root: str, below: str, seen: set[tuple[int, int]], defects: list[Defect]) -> Iterator[_File]:
-    """Folders before links to folders: what lies in the tree itself keeps its own path."""
-    folder = os.path.join(root, below)
+def _walk(root: str, defects: list[Defect]) -> Iterator[_File]:
+    """What lies in the tree itself keeps its own path; then come the folders that links lead to, each once.
+
+    Only links lead in circles, so only where there are any is it asked which folder is which.
+    """
+    folders, links = [""], list[str]()
+    for below in folders:  # grows as it goes
+        yield from _list_folder(root, below, folders, links, defects)
+    seen = {_identity(root, below) for below in folders} if links else set()
+    for below in links:  # likewise: what lies below a link is asked for, too
+        if (identity := _identity(root, below)) not in seen:
+            seen.add(identity)
+            yield from _list_folder(root, below, links, links, defects)
+
+
+def _identity(root: str, below: str) -> tuple[int, int] | str:
     try:
-        status = os.stat(folder)
-        if (status.st_dev, status.st_ino) in seen:
-            return
-        seen.add((status.st_dev, status.st_ino))
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda e: (e.is_symlink(), e.name))
+        status = os.stat(f"{root}/{below}")
+    except OSError:
+        return below
+    return status.st_dev, status.st_ino
+
+
+def _list_folder(root: str, below: str, folders: list[str], links: list[str], defects: list[Defect]) -> Iterator[_File]:
+    """The files; folders, and links to folders, are added to the lists."""
+    try:
+        with os.scandir(f"{root}/{below}") as listing:
+            entries = sorted(listing, key=lambda e: e.name)
     except OSError as error:
         defects.append(_left_out(below or ".", "unreadable_folder", error.strerror or str(error)))
         return
@@ -93,12 +111,14 @@ def _walk(root: str, below: str, seen: set[tuple[int, int]], defects: list[Defec
             readable = path.encode("utf-8", "backslashreplace").decode()
             defects.append(_left_out(readable, "unreadable_name", "a name that is not UTF-8"))
         elif _is_folder(entry):
-            yield from _walk(root, path, seen, defects)
+            (links if entry.is_symlink() else folders).append(path)
         else:
             yield _file(entry, path)
 
 
 def _is_text(name: str) -> bool:
+    if name.isascii():
+        return True
     try:
         return bool(name.encode())
     except UnicodeEncodeError:

@@ -16,18 +16,20 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Final, NoReturn
 
-from pydicom import dcmread
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.tag import Tag
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.filereader import data_element_generator, read_dataset
+from pydicom.tag import BaseTag, Tag
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from mammoscope.errors import DicomError
 
+_META_AT: Final = 132  # after preamble and prefix
 _META_BYTES: Final = 4096  # the file meta group, which names the transfer syntax, is a few hundred bytes
 _UNDEFINED: Final = 0xFFFFFFFF
 _PIXEL_DATA: Final = (0x7FE0, 0x0010)
+_ANY_PIXELS: Final = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))  # of floats, of doubles, of whole numbers
 _ITEM: Final = b"\xfe\xff\x00\xe0"  # little endian: no other is ever encapsulated
 _SEQUENCE_END: Final = b"\xfe\xff\xdd\xe0"
 _LONG_VRS: Final = (b"OB", b"OW", b"UN")
@@ -67,7 +69,7 @@ def read_layout(file: BinaryIO, path: Path) -> Layout:
     """Raises: DicomError E-NOT-DICOM, E-UNREADABLE, E-TRUNCATED, E-NOT-MG, E-NO-PIXELS, E-BITS."""
     size = os.fstat(file.fileno()).st_size
     _check_prefix(file, size, path)
-    dataset = _read_dataset(file, size, path)
+    dataset, transfer_syntax = _read_dataset(file, size, path)
     elements = _by_tag(dataset)
     last_byte = max((e.value_tell + e.length for e in _plain(elements)), default=0)
     if last_byte > size:
@@ -89,7 +91,7 @@ def read_layout(file: BinaryIO, path: Path) -> Layout:
     return Layout(
         dataset=dataset,
         elements=elements,
-        transfer_syntax=text(_by_tag(dataset.file_meta), "TransferSyntaxUID"),
+        transfer_syntax=transfer_syntax,
         file_bytes=size,
         pixels_at=at,
         pixel_bytes=length,
@@ -129,19 +131,33 @@ def _check_prefix(file: BinaryIO, size: int, path: Path) -> None:
         refuse("E-NOT-DICOM", path, f"no DICM prefix in its {size} bytes" if size else "the file is empty")
     if DeflatedExplicitVRLittleEndian.encode() in head:  # pydicom would inflate it without a limit, header or not
         refuse("E-UNDECODABLE", path, "deflated, which may unfold to gigabytes; store it uncompressed")
-    file.seek(0)
+    file.seek(_META_AT)
 
 
-def _read_dataset(file: BinaryIO, size: int, path: Path) -> Dataset:
+def _read_dataset(file: BinaryIO, size: int, path: Path) -> tuple[Dataset, str]:
+    """All before the pixels, and the transfer syntax. dcmread, but for the conversion of the file meta group and the
+    bookkeeping of a file that may be written again, which are as much work as the rest."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what counts is checked here, by us
-            return dcmread(file, stop_before_pixels=True)
+            meta = {int(e.tag): e for e in data_element_generator(file, False, True, stop_when=_after_meta)}
+            transfer_syntax = text(meta, "TransferSyntaxUID")
+            is_implicit, is_big = transfer_syntax == ImplicitVRLittleEndian, transfer_syntax == ExplicitVRBigEndian
+            dataset = read_dataset(file, is_implicit, not is_big, stop_when=_at_pixels)
     except OSError:
         raise
     except Exception as error:  # nine types were seen on damaged files, RecursionError among them
         code = "E-TRUNCATED" if file.tell() >= size else "E-UNREADABLE"
         refuse(code, path, f"pydicom stops at byte {file.tell()} of {size}: {type(error).__name__}: {error}", error)
+    return dataset, transfer_syntax
+
+
+def _after_meta(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return tag.group != 2
+
+
+def _at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return tag in _ANY_PIXELS
 
 
 def _plain(elements: Elements) -> Iterator[RawDataElement]:

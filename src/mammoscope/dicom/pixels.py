@@ -3,8 +3,9 @@
 from typing import Final
 
 import numpy as np
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
+from pydicom.uid import UID
 
 GREY_KEYWORDS: Final = (
     "BitsStored",
@@ -58,13 +59,14 @@ def codestream_is_whole(stream: bytes) -> bool:
     return stream.rstrip(b"\0").endswith(_END_OF_IMAGE)
 
 
-def grey_facts(dataset: Dataset) -> Dataset:
+def grey_facts(dataset: Dataset, transfer_syntax: str) -> Dataset:
     """The elements that decide how stored values become grey values, empty ones left out.
 
     Scanners write WindowCenter and the like empty where they mean absent; pydicom's functions then fail.
     """
     facts = Dataset()
-    facts.file_meta = dataset.file_meta
+    facts.file_meta = FileMetaDataset()
+    facts.file_meta.TransferSyntaxUID = UID(transfer_syntax)
     for keyword in GREY_KEYWORDS:
         if dataset.get(keyword) not in (None, "", []):
             facts[keyword] = dataset[keyword]

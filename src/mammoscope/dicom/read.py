@@ -88,7 +88,7 @@ def read_film(path: Path) -> Film:
         header = _usable_header(layout, path)
         raw = _stored_values(file, layout, header, path)
     try:
-        return Film(raw, header, grey_image(raw, grey_facts(layout.dataset)))
+        return Film(raw, header, grey_image(raw, grey_facts(layout.dataset, header.transfer_syntax)))
     except Exception as error:  # pydicom's LUT functions trust the file: IndexError, struct.error, ValueError ...
         refuse("E-GREY", path, f"LUT or window: {type(error).__name__}: {error}", error)
 
