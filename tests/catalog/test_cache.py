@@ -17,8 +17,8 @@ from mammoscope.errors import MammoscopeError
 def indexings(monkeypatch):
     """How often a tree was indexed."""
     calls = []
-    index_tree = cache.index_tree
-    monkeypatch.setattr(cache, "index_tree", lambda tree, **kw: (calls.append(tree), index_tree(tree, **kw))[1])
+    join_tree = cache.join_tree
+    monkeypatch.setattr(cache, "join_tree", lambda tree, *parts: (calls.append(tree), join_tree(tree, *parts))[1])
     return calls
 
 
@@ -80,14 +80,14 @@ def test_a_cache_that_cannot_be_written(make_tree, tmp_path):
 
 
 def _load_when_told(root: Path, cache_dir: Path, log: Path, start) -> None:
-    index_tree = cache.index_tree
+    join_tree = cache.join_tree
 
-    def logged(tree, **options):
+    def logged(tree, *parts):
         with open(log, "a") as file:
             file.write("indexed\n")
-        return index_tree(tree, **options)
+        return join_tree(tree, *parts)
 
-    cache.index_tree = logged
+    cache.join_tree = logged
     start.wait()
     digest = load_catalog(root, cache_dir, workers=1).digest
     with open(log, "a") as file:

@@ -1,11 +1,14 @@
-"""A catalog is made once for a tree that does not change, whoever asks and however many at once."""
+"""A catalog is made once for a tree that does not change, whoever asks and however many at once; when the tree has
+changed, only the files that did are read."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from mammoscope.catalog.cbis_ddsm import index_tree
+from mammoscope.catalog.case_descriptions import read_case_descriptions
+from mammoscope.catalog.cbis_ddsm import join_tree
+from mammoscope.catalog.header_cache import header_file, read_changed_headers
 from mammoscope.catalog.headers import Progress
 from mammoscope.catalog.tables import MAMMOGRAMS, read_catalog, write_catalog
 from mammoscope.catalog.tree import Tree, walk_tree
@@ -43,7 +46,7 @@ def load_catalog(
     except OSError as error:
         raise MammoscopeError(f"store.root: {cache_dir} cannot be written: {error.strerror or error}") from error
     try:
-        return _cached(folder, say) or _index(tree, folder, workers, progress)
+        return _cached(folder, say) or _index(tree, cache_dir, folder, workers, progress)
     finally:
         lock.release()
 
@@ -70,9 +73,11 @@ def _cached(folder: Path, say: Callable[[str], None]) -> Catalog | None:
         return None
 
 
-def _index(tree: Tree, folder: Path, workers: int, progress: Progress | None) -> Catalog:
-    catalog = index_tree(tree, workers=workers, progress=progress)
+def _index(tree: Tree, cache_dir: Path, folder: Path, workers: int, progress: Progress | None) -> Catalog:
+    rows = read_case_descriptions([tree.root / path for path in tree.case_descriptions])  # bad cells before all else
     try:
+        headers = read_changed_headers(tree, header_file(cache_dir, tree.root), workers=workers, progress=progress)
+        catalog = join_tree(tree, rows, headers)
         write_catalog(catalog, folder)
     except OSError as error:
         raise MammoscopeError(f"store.root: {folder} cannot be written: {error.strerror or error}") from error

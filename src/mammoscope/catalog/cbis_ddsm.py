@@ -1,12 +1,14 @@
 """The catalog of a CBIS-DDSM tree: headers only, joined to the case descriptions on UIDs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from mammoscope.catalog.case_descriptions import read_case_descriptions
+from mammoscope.catalog.case_descriptions import CaseRow, read_case_descriptions
 from mammoscope.catalog.digest import as_catalog
 from mammoscope.catalog.headers import Progress, read_headers
 from mammoscope.catalog.join import join
 from mammoscope.catalog.tree import EXPECTED, Tree, walk_tree
+from mammoscope.dicom.read import Header
 from mammoscope.errors import DicomError, MammoscopeError
 from mammoscope.records import Catalog
 
@@ -19,13 +21,13 @@ def index_cbis_ddsm(root: Path, *, workers: int = 0, progress: Progress | None =
     Raises:
         MammoscopeError: where there is no tree, its case descriptions have bad cells, or no file belongs to a row.
     """
-    return index_tree(walk_tree(root), workers=workers, progress=progress)
-
-
-def index_tree(tree: Tree, *, workers: int = 0, progress: Progress | None = None) -> Catalog:
-    """The same for a tree that has been walked."""
+    tree = walk_tree(root)
     rows = read_case_descriptions([tree.root / path for path in tree.case_descriptions])
-    headers = read_headers(tree.root, tree.dicom_files, workers=workers, progress=progress)
+    return join_tree(tree, rows, tuple(read_headers(root, tree.dicom_files, workers=workers, progress=progress)))
+
+
+def join_tree(tree: Tree, rows: Sequence[CaseRow], headers: Sequence[tuple[str, Header | DicomError]]) -> Catalog:
+    """The same for a tree that has been walked, and whose files have been read."""
     joined = join(rows, headers)
     has_files = any(m.path for m in joined.mammograms.values())
     if not has_files and not any(a.mask_path or a.crop_path for a in joined.abnormalities):

@@ -21,20 +21,18 @@ _CHUNK: Final = 64  # files handed to a process at once
 
 def read_headers(
     root: Path, paths: Sequence[str], *, workers: int, progress: Progress | None
-) -> tuple[tuple[str, Header | DicomError], ...]:
-    """Each path with its header, or with why it has none, in the given order.
+) -> Iterator[tuple[str, Header | DicomError]]:
+    """Each path with its header, or with why it has none, in the given order, as soon as it is read.
 
     workers: processes; 0: as many as there are cores. Threads are slower than one process (the parser holds the
     interpreter's lock: 1.9 s against 0.8 s for 3,577 files), spawned processes take longer to start than to read, so
     the processes are forked, and only where that is safe; else this process reads alone.
     """
     read = partial(_read, str(root))
-    found: list[tuple[str, Header | DicomError]] = []
-    for result in _map(read, paths, workers or os.cpu_count() or 1):
-        found.append(result)
-        if progress is not None and (len(found) % _CHUNK == 0 or len(found) == len(paths)):
-            progress(len(found), len(paths))
-    return tuple(found)
+    for done, result in enumerate(_map(read, paths, workers or os.cpu_count() or 1), start=1):
+        yield result
+        if progress is not None and (done % _CHUNK == 0 or done == len(paths)):
+            progress(done, len(paths))
 
 
 def _map(

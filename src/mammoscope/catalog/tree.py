@@ -21,12 +21,13 @@ EXPECTED: Final = (
 IN_SERIES: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
     """Paths are relative to the root, with forward slashes, sorted."""
 
     root: Path
     dicom_files: tuple[str, ...]
+    states: tuple[tuple[int, int], ...]  # size and time (ns) of each of them; -1 where the system does not say
     case_descriptions: tuple[str, ...]  # in the order of FILES
     is_phantom: bool
     defects: tuple[Defect, ...]  # folders and files that the walk had to leave out
@@ -55,11 +56,11 @@ def walk_tree(root: Path) -> Tree:
         raise MammoscopeError(f"source.root={root} {found}; expected {EXPECTED}")
     defects: list[Defect] = []
     files = sorted(_walk(str(root), defects), key=lambda f: f.path)
-    dicom_files = tuple(f.path for f in files if f.name.lower().endswith(".dcm"))
+    dicom = [f for f in files if f.name.lower().endswith(".dcm")]
     case_descriptions = _case_descriptions(root, files)
     if not case_descriptions:
         raise MammoscopeError(f"source.root={root} holds no case descriptions; expected {EXPECTED}")
-    if not dicom_files:
+    if not dicom:
         raise MammoscopeError(f"source.root={root} holds no .dcm files; expected {EXPECTED}")
     others = (f.path for f in files if f.path.count("/") >= IN_SERIES and not f.name.lower().endswith(".dcm"))
     rename = "TCIA's DICOM files end in .dcm; rename it if it is one"
@@ -67,11 +68,19 @@ def walk_tree(root: Path) -> Tree:
     markers = [f for f in files if f.name == PHANTOM_MARKER and f.path.count("/") <= 1]
     for marker in markers:
         _check_marker(root / marker.path)
-    wanted = {*dicom_files, *case_descriptions, *(m.path for m in markers)}
-    listed = [[f.path, f.size, f.mtime_ns] for f in files if f.path in wanted]
+    told = {*case_descriptions, *(m.path for m in markers)}
+    listed = [[f.path, f.size, f.mtime_ns] for f in [*dicom, *(f for f in files if f.path in told)]]
     content = json.dumps([listed, [d.row for d in defects]])
     fingerprint = hashlib.sha256(content.encode()).hexdigest()
-    return Tree(root, dicom_files, case_descriptions, bool(markers), tuple(defects), fingerprint)
+    return Tree(
+        root=root,
+        dicom_files=tuple(f.path for f in dicom),
+        states=tuple((f.size, f.mtime_ns) for f in dicom),
+        case_descriptions=case_descriptions,
+        is_phantom=bool(markers),
+        defects=tuple(defects),
+        fingerprint=fingerprint,
+    )
 
 
 def _walk(root: str, defects: list[Defect]) -> Iterator[_File]:
