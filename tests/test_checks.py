@@ -9,6 +9,7 @@ from mammoscope.errors import MammoscopeError
 OUT_OF_RANGE = {
     "seed": -1,
     "split.seed": -1,
+    "split.fold": 5,
     "split.validation_fraction": 1.0,
     "store.workers": -1,
     "image.height_px": 8,
@@ -48,6 +49,9 @@ def test_a_value_out_of_range_is_refused(key: str):
 
 
 IMPOSSIBLE = [
+    (["split=cv5"], "split.fold is not set: split=cv5 needs"),
+    (["split.fold=1"], "split.fold=1: split=official_strict has no folds"),
+    (["split=cv5", "split.fold=0", "split.validation_fraction=0.3"], "split.validation_fraction=0.3: split=cv5"),
     (["data.kinds=[]"], "data.name=mass: does not fit its data.kinds"),
     (["view.views=[CC,CC]"], "view.name=both: does not fit its view.views"),
     (["augment=default", "augment.name=none"], "augment.name=none: does not fit its values"),

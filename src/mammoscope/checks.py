@@ -9,7 +9,7 @@ from pathlib import Path
 from mammoscope.config import PhantomConfig, TrainConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.files import refuse_inside
-from mammoscope.vocabulary import ImageVariant, LossName, SourceName, Trainable
+from mammoscope.vocabulary import CV_FOLDS, ImageVariant, LossName, SourceName, SplitScheme, Trainable
 
 
 def check_config(config: TrainConfig) -> None:
@@ -85,6 +85,7 @@ def _in_unit(value: float) -> bool:
 _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("seed", _is_seed, "0 to 4294967295"),
     ("split.seed", _is_seed, "0 to 4294967295"),
+    ("split.fold", lambda v: 0 <= v < CV_FOLDS, f"0 to {CV_FOLDS - 1}"),
     ("split.validation_fraction", lambda v: 0 < v < 1, "between 0 and 1, both excluded"),
     ("store.workers", _at_least(0), "0 (a process a core) or more"),
     ("image.height_px", lambda v: 16 <= v <= 8192, "16 to 8192"),
@@ -122,6 +123,19 @@ def _augments(config: TrainConfig) -> bool:
 
 
 _COMBINATIONS: tuple[tuple[Callable[[TrainConfig], bool], str], ...] = (
+    (
+        lambda c: c.split.name is SplitScheme.cv5 and c.split.fold is None,
+        f"split.fold is not set: split=cv5 needs the fold that validates; allowed: 0 to {CV_FOLDS - 1}",
+    ),
+    (
+        lambda c: c.split.name is not SplitScheme.cv5 and c.split.fold is not None,
+        "split.fold={config.split.fold}: split={config.split.name} has no folds; use split=cv5 or leave it out",
+    ),
+    (
+        lambda c: c.split.name is SplitScheme.cv5 and c.split.validation_fraction != 1 / CV_FOLDS,
+        "split.validation_fraction={config.split.validation_fraction}: split=cv5 validates on one fold of five; leave "
+        "it out",
+    ),
     (
         lambda c: _KINDS.get(c.data.name) != sorted(c.data.kinds),
         "data.name={config.data.name}: does not fit its data.kinds, and runs and models are called by it; choose "

@@ -71,6 +71,9 @@ class TargetPolicy(StrEnum):
     tissue_by_kind = "tissue_by_kind"  # normal, and benign and malignant of either kind: five classes
 
 
+CV_FOLDS = 5  # of SplitScheme.cv5
+
+
 class SplitScheme(StrEnum):
     official_strict = "official_strict"
     official = "official"

@@ -140,3 +140,11 @@ def test_scoring_elsewhere(samples, issue):
         film = replace(sample(500, 0, TEST), films=samples[TRAIN][1].films)
         with pytest.raises(LeakError, match=r"1 films .* trained on .*Mass_P_00500_LEFT_CC_1 \(film 0+1\)"):
             check_against(certificate, [film], partition)
+
+
+def test_a_fold_is_part_of_the_manifest_and_without_one_nothing_changes(samples, issue):
+    plain = issue(samples)
+    assert "fold" not in json.loads(plain.manifest)
+    folded = certify(samples, scheme=SplitScheme.cv5, seed=0, fraction=0.2, fold=3, dropped=())
+    assert Certificate.from_json(folded.to_json()).fold == 3
+    assert folded.digest != certify(samples, scheme=SplitScheme.cv5, seed=0, fraction=0.2, fold=2, dropped=()).digest

@@ -7,7 +7,7 @@ import pytest
 
 from mammoscope.catalog.digest import as_catalog
 from mammoscope.catalog.selection import select_rows, target_of
-from mammoscope.catalog.splits import assign_partitions, carve, strata
+from mammoscope.catalog.splits import assign_partitions, carve, deal_folds, strata
 from mammoscope.errors import LeakError, MammoscopeError
 from mammoscope.records import Abnormality, Mammogram
 from mammoscope.vocabulary import AbnormalityKind, Laterality, Partition, Pathology, SplitScheme, TargetPolicy, View
@@ -241,3 +241,48 @@ def test_variants_of_view_and_target_share_their_validation_patients(real_rows_c
     for changes in ({"views": (View.CC,)}, {"policy": TargetPolicy.malignancy_without_bwc}):
         part = assign(real_rows_catalog, **changes)
         assert all(whole.partitions[patient] is partition for patient, partition in part.partitions.items())
+
+
+@pytest.fixture(params=["drawn", "real"])
+def either_catalog(request):
+    return random_catalog(7) if request.param == "drawn" else request.getfixturevalue("real_rows_catalog")
+
+
+def test_cv5_validates_every_training_patient_once_and_keeps_test_sealed(either_catalog):
+    strict = assign(either_catalog)
+    training = {p for p, where in strict.partitions.items() if where is not Partition.test}
+    validated = Counter()
+    for fold in range(5):
+        assignment = assign(either_catalog, scheme=SplitScheme.cv5, fold=fold)
+        of = {where: {p for p, own in assignment.partitions.items() if own is where} for where in Partition}
+        assert of[Partition.train] | of[Partition.validation] == training
+        assert of[Partition.test] == {p for p, where in strict.partitions.items() if where is Partition.test}
+        assert assignment.dropped == strict.dropped
+        validated.update(of[Partition.validation])
+    assert set(validated) == training
+    assert set(validated.values()) == {1}
+
+
+def test_folds_are_the_same_for_every_view_and_policy_and_others_for_another_seed(either_catalog):
+    whole = assign(either_catalog, scheme=SplitScheme.cv5, fold=2)
+    narrow = assign(
+        either_catalog, views=(View.CC,), scheme=SplitScheme.cv5, fold=2, policy=TargetPolicy.malignancy_without_bwc
+    )
+    assert narrow.partitions.items() <= whole.partitions.items()
+    assert assign(either_catalog, scheme=SplitScheme.cv5, fold=2, seed=1).partitions != whole.partitions
+
+
+@pytest.mark.parametrize("kinds", [(MASS,), (CALC,), BOTH])
+def test_folds_share_out_every_stratum(either_catalog, kinds):
+    rows = [a for a in either_catalog.abnormalities if a.kind in kinds]
+    folds = deal_folds(rows, seed=0)
+    density = {}
+    for row in rows:
+        density[row.patient] = max(density.get(row.patient, 0), row.density)
+    counts = Counter((*stratum, density[patient], folds[patient]) for patient, stratum in strata(rows).items())
+    sizes = Counter(folds.values())
+    assert set(sizes) == set(range(5))
+    assert max(sizes.values()) - min(sizes.values()) <= 1
+    for stratum in {key[:-1] for key in counts}:
+        shares = [counts[(*stratum, fold)] for fold in range(5)]
+        assert max(shares) - min(shares) <= 1

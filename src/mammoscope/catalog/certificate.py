@@ -28,6 +28,7 @@ class Certificate:
     scheme: SplitScheme
     seed: int
     validation_fraction: float
+    fold: int | None  # cv5: which of the folds validates
     members: Mapping[Partition, Members]  # all three partitions
     dropped: tuple[str, ...]  # patients whose training rows the scheme left out
     notes: tuple[str, ...]
@@ -44,6 +45,8 @@ class Certificate:
             "dropped": self.dropped,
             "notes": self.notes,
         }
+        if self.fold is not None:
+            content["fold"] = self.fold
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @property
@@ -68,6 +71,7 @@ class Certificate:
                 scheme=SplitScheme(content["scheme"]),
                 seed=content["seed"],
                 validation_fraction=content["validation_fraction"],
+                fold=content.get("fold"),
                 members={p: Members(**{k: tuple(v) for k, v in content["members"][p].items()}) for p in Partition},
                 dropped=tuple(content["dropped"]),
                 notes=tuple(content["notes"]),
@@ -87,6 +91,7 @@ def certify(
     scheme: SplitScheme,
     seed: int,
     fraction: float,
+    fold: int | None = None,
     dropped: Sequence[str],
 ) -> Certificate:
     """The certificate of samples in which no patient and no film crosses, and every partition has both classes.
@@ -103,6 +108,7 @@ def certify(
         scheme=scheme,
         seed=seed,
         validation_fraction=fraction,
+        fold=fold,
         members={partition: _members(own) for partition, own in samples.items()},
         dropped=tuple(sorted(dropped)),
         notes=notes,

@@ -13,7 +13,7 @@ from typing import Final
 from mammoscope.catalog.selection import select_rows, target_of
 from mammoscope.errors import LeakError, MammoscopeError
 from mammoscope.records import Abnormality, Catalog, Sample
-from mammoscope.vocabulary import AbnormalityKind, Partition, SplitScheme, TargetPolicy, View
+from mammoscope.vocabulary import CV_FOLDS, AbnormalityKind, Partition, SplitScheme, TargetPolicy, View
 
 NAMED: Final = 50  # patients that a message names; the rest is counted
 
@@ -25,6 +25,7 @@ class Assignment:
     scheme: SplitScheme
     seed: int
     validation_fraction: float
+    fold: int | None  # cv5: which of the folds validates
     partitions: Mapping[str, Partition]  # by patient: all who have a row that counts
     dropped: tuple[str, ...]  # official_strict: patients of test, whose rows published as train are left out
 
@@ -42,8 +43,11 @@ def assign_partitions(
     seed: int,
     validation_fraction: float,
     policy: TargetPolicy,
+    fold: int | None = None,
 ) -> Assignment:
     """Train and test as published, less what the scheme leaves out; validation carved out of train, by patient.
+
+    fold: under `cv5`, which of its folds is validation; None under the others.
 
     Who is left out depends on the kinds alone: a patient whose test rows are of the other view is still one of test.
 
@@ -63,7 +67,10 @@ def assign_partitions(
     train_rows = [a for a in rows if a.published is Partition.train and a.patient not in test]
     # over all rows of the kinds, so that view=cc, view=both and either target policy share their validation patients
     candidates = [a for a in of_kinds if a.published is Partition.train and a.patient not in test]
-    validation = carve(strata(candidates), validation_fraction, seed)
+    if scheme is SplitScheme.cv5:
+        validation = frozenset(patient for patient, own in deal_folds(candidates, seed).items() if own == fold)
+    else:
+        validation = carve(strata(candidates), validation_fraction, seed)
     partitions = {a.patient: Partition.test for a in rows if a.published is Partition.test}
     for row in train_rows:
         partitions[row.patient] = Partition.validation if row.patient in validation else Partition.train
@@ -71,6 +78,7 @@ def assign_partitions(
         scheme=scheme,
         seed=seed,
         validation_fraction=validation_fraction,
+        fold=fold,
         partitions=MappingProxyType(dict(sorted(partitions.items()))),
         dropped=tuple(crossing),
     )
@@ -105,6 +113,20 @@ def carve(strata: Mapping[str, Stratum], fraction: float, seed: int) -> frozense
         for stratum, patients in members.items()
         for patient in sorted(patients, key=lambda p: _draw(seed, p))[: takes[stratum]]
     )
+
+
+def deal_folds(rows: Sequence[Abnormality], seed: int) -> dict[str, int]:
+    """Each patient's fold, 0 to 4: dealt out stratum after stratum (kinds x malignancy x density), without a new start.
+
+    So the folds' sizes differ by one patient at most, and so do their shares of every stratum. Within a stratum the
+    order is that of the hash of seed and name.
+    """
+    density: dict[str, int] = defaultdict(int)
+    for row in rows:
+        density[row.patient] = max(density[row.patient], row.density)
+    stratum_of = {patient: (*stratum, density[patient]) for patient, stratum in strata(rows).items()}
+    order = sorted(stratum_of, key=lambda patient: (stratum_of[patient], _draw(seed, patient)))
+    return {patient: place % CV_FOLDS for place, patient in enumerate(order)}
 
 
 def name_some(names: Collection[str]) -> str:

@@ -57,6 +57,7 @@ def gather(config: TrainConfig, *, refuse_early: bool = True) -> GatheredData:
         config.split.seed,
         config.split.validation_fraction,
         config.target.name,
+        config.split.fold,
     )
     rows = partition_rows(config, catalog, assignment)
     plans = plan_stores(config, catalog)
@@ -70,6 +71,7 @@ def gather(config: TrainConfig, *, refuse_early: bool = True) -> GatheredData:
         scheme=config.split.name,
         seed=config.split.seed,
         fraction=config.split.validation_fraction,
+        fold=config.split.fold,
         dropped=assignment.dropped,
     )
     return GatheredData(

@@ -50,11 +50,13 @@ def run_name(config: TrainConfig) -> str:
     head = "-head" if config.model.trainable is Trainable.head else ""
     target = "-nobwc" if config.target.name is TargetPolicy.malignancy_without_bwc else ""
     variant = f"{config.data.name}-{config.image.name}-{config.view.name}"
-    return f"{config.model.name}{head}-{variant}{target}-s{config.seed}"
+    fold = "" if config.split.fold is None else f"-fold{config.split.fold}"
+    return f"{config.model.name}{head}-{variant}{target}{fold}-s{config.seed}"
 
 
 def run_tags(config: TrainConfig, provenance: Provenance) -> dict[str, str]:
-    return {
+    fold = {} if config.split.fold is None else {"fold": str(config.split.fold)}
+    return fold | {
         "data": config.data.name,
         "image": str(config.image.name),
         "view": config.view.name,
