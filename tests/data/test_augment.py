@@ -1,8 +1,10 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 
 from mammoscope.config import AugmentConfig
-from mammoscope.data.augment import build_augment
+from mammoscope.data.augment import A, build_augment
 
 
 def an_augment(**changes: float) -> AugmentConfig:
@@ -70,7 +72,29 @@ def test_no_operation_goes_through_eight_bits(name: str):
 def test_every_setting_does_something(name: str):
     augment = build_augment(an_augment(**{name: 1.0 if name.startswith("flip") else EVERYTHING[name]}))
     image, _ = a_picture()
-    assert not np.allclose(augment(image, None, 3)[0], image, atol=1e-3)
+    assert not all(np.allclose(augment(image, None, seed)[0], image, atol=1e-3) for seed in range(3))
+
+
+def test_operations_are_drawn_independently_of_each_other():
+    """A corner that is lit tells which flips there were: all four must come, about equally often."""
+    augment = build_augment(an_augment(flip_horizontal=0.5, flip_vertical=0.5))
+    image = np.zeros((8, 6), np.float32)
+    image[0, 0] = 1
+    corners = Counter(int(augment(image, None, seed)[0].argmax()) for seed in range(400))
+    assert corners.keys() == {0, 5, 42, 47}
+    assert min(corners.values()) > 60
+
+
+def test_brightness_and_contrast_are_those_of_albumentations():
+    """Ours makes them in one pass; theirs are the reference."""
+    ours = build_augment(an_augment(brightness_fraction=0.3, contrast_fraction=0.3))
+    theirs = A.RandomBrightnessContrast(brightness_limit=0.3, contrast_limit=0.3, p=1.0)
+    image, _ = a_picture()
+    for seed in range(5):
+        moved = ours(image, None, seed)[0]
+        drawn = ours._transform.transforms[-1].get_applied_params()
+        expected = theirs.apply(image, drawn["alpha"], drawn["beta"])
+        np.testing.assert_allclose(np.clip(moved, 0, 1), expected, atol=1e-6)
 
 
 def test_the_mask_moves_with_the_image():
