@@ -25,6 +25,8 @@ DIFFERENT = [
     ["model=resnet50"],
     ["augment=none"],
     ["trainer.precision=bf16"],
+    ["trainer.sampling=by_target"],
+    ["trainer.sampling=by_patient"],
 ]
 
 

@@ -130,7 +130,7 @@ class ModelConfig:
 class LossConfig:
     name: LossName
     pos_weight: float | None = (
-        None  # bce: weight of the positive class; null: negatives / positives of the train partition
+        None  # bce: weight of the positive class; null: negatives / positives as an epoch shows them (by_target: 1)
     )
     smoothing: float = 0.0
 
@@ -156,7 +156,7 @@ class TrainerConfig:
     precision: Precision
     device: str  # auto | cpu | cuda | cuda:N
     workers: int | None = (
-        None  # loader processes; 0: load in the training process; null: 0 on a CPU, up to 8 beside a GPU
+        None  # processes that augment; 0: the training process does; null: 0 on a CPU, up to 8 beside a GPU
     )
     clip_norm: float | None
     patience_epochs: int | None  # early stopping: epochs without a better selection metric; null: never

@@ -1,9 +1,12 @@
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import nn
 
 from mammoscope.config import ImageConfig, LossConfig, ModelConfig
 from mammoscope.data.batches import Batch
+from mammoscope.data.draws import Draws
 from mammoscope.models.classifier import build_classifier
 from mammoscope.training.device import build_fabric
 from mammoscope.training.head import FrozenHead
@@ -25,7 +28,7 @@ class FewImages:
             yield Batch(self.images[picks], (picks % 2).float(), picks)
 
 
-def a_head(loss: LossName = LossName.bce):
+def a_head(loss: LossName = LossName.bce, groups: Sequence[int] = (0,) * 12):
     torch.manual_seed(0)
     classifier, _ = build_classifier(
         ModelConfig(name="resnet18", backbone="resnet18", weights="none", trainable=Trainable.all),
@@ -34,7 +37,7 @@ def a_head(loss: LossName = LossName.bce):
     )
     fabric = build_fabric(torch.device("cpu"), Precision.fp32)
     train, validation = FewImages(), FewImages()
-    head = FrozenHead(fabric, classifier, train, validation, batch_size=5, seed=0)
+    head = FrozenHead(fabric, classifier, train, validation, Draws(groups, seed=0), batch_size=5)
     return fabric, classifier, head, train
 
 
@@ -68,3 +71,11 @@ def test_epochs_are_shuffled_and_complete():
     assert all(sorted(order) == list(range(12)) for order in orders)
     assert orders[0] != orders[1]
     assert [int(i) for batch in head.validation.epoch(1) for i in batch.indices] == list(range(12))
+
+
+def test_frozen_features_are_sampled_as_images_are():
+    groups = (0,) * 9 + (1,) * 3
+    _, _, head, _ = a_head(groups=groups)
+    shown = [int(i) for batch in head.train.epoch(0) for i in batch.indices]
+    assert shown == Draws(groups, seed=0).epoch(0).tolist()
+    assert sum(groups[i] for i in shown) == 6

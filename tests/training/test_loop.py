@@ -40,7 +40,7 @@ def run(train: Blobs, epochs: int = 5, *, lr: float = 0.05, clip_norm: float | N
         epochs=epochs,
         steps_per_epoch=4,
     )
-    loss = build_loss(LossConfig(name=LossName.bce), [0, 1])
+    loss = build_loss(LossConfig(name=LossName.bce), [0, 1], np.ones(2))
     seen = list(
         train_epochs(fabric, network, optimizer, schedule, loss, train, Blobs(), epochs=epochs, clip_norm=clip_norm)
     )
@@ -86,7 +86,7 @@ def test_the_caller_may_stop_at_any_epoch():
         epochs=9,
         steps_per_epoch=4,
     )
-    loss = build_loss(LossConfig(name=LossName.bce), [0, 1])
+    loss = build_loss(LossConfig(name=LossName.bce), [0, 1], np.ones(2))
     epochs = train_epochs(fabric, network, optimizer, schedule, loss, Blobs(), Blobs(), epochs=9, clip_norm=None)
     assert next(epochs).number == 0
     epochs.close()

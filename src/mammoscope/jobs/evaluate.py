@@ -22,7 +22,7 @@ from mammoscope.reporting.tables import results_markdown
 from mammoscope.tracking.lookup import RunInfo
 from mammoscope.tracking.store import TrackingStore
 from mammoscope.training.checkpoint import BEST, load_weights
-from mammoscope.training.device import build_fabric, find_device, find_precision, find_workers
+from mammoscope.training.device import build_fabric, find_device, find_precision
 from mammoscope.training.loop import score
 from mammoscope.vocabulary import Level, Partition, Trainable
 
@@ -101,12 +101,7 @@ def _score(
     architecture = replace(config.model, weights="none", trainable=Trainable.all)
     classifier, _ = build_classifier(architecture, config.image, config.loss)
     classifier.load_state_dict(weights)
-    batches = plain_batches(
-        data.samples[partition],
-        data.stores,
-        batch_size=config.trainer.batch_size,
-        workers=find_workers(config.trainer, device),
-        pin=device.type == "cuda",
-    )
+    pin = device.type == "cuda"
+    batches = plain_batches(data.samples[partition], data.stores, batch_size=config.trainer.batch_size, pin=pin)
     fabric = build_fabric(device, find_precision(config.trainer, device))
     return score(fabric, fabric.setup(classifier), batches)

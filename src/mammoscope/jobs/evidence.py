@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mammoscope.data.batches import Batches
+from mammoscope.data.draws import Pick
 from mammoscope.jobs.gather import GatheredData
 from mammoscope.metrics.evidence import Evidence, quick_auc
 from mammoscope.metrics.levels import units_at
@@ -56,7 +57,7 @@ def log_look(tracker: Tracker, batches: Batches, samples: Sequence[Sample], part
     """One batch as the network sees it, with ids, targets and ROI outlines that the network does not see."""
     count = min(LOOK_TILES, len(samples))
     first = np.linspace(0, len(samples) - 1, count).round().astype(int)
-    looks = [batches.images.look((0, int(index)), with_mask=True) for index in first]
+    looks = [batches.images.look(Pick(0, int(index)), with_mask=True) for index in first]
     captions = [f"{samples[i].id}\n{'malignant' if samples[i].malignant else 'benign'}" for i in first]
     masks = np.stack([np.zeros(image.shape, bool) if mask is None else mask for image, mask in looks])
     title = f"What the network sees: {partition} partition" + (", augmented" if batches.images.is_augmented else "")

@@ -8,6 +8,7 @@ import numpy as np
 
 from mammoscope.config import TrainConfig
 from mammoscope.data.batches import Batches, plain_batches, train_batches
+from mammoscope.data.draws import Draws, build_draws
 from mammoscope.jobs.baseline import frozen_head_aucs
 from mammoscope.jobs.describe import Fitted, describe_run
 from mammoscope.jobs.evidence import Report, log_evidence, log_look, predictions_of, show_results
@@ -63,10 +64,11 @@ def _run(
 ) -> Report:
     write_local_config(config, tracker.folder)
     log_provenance(tracker, config, provenance)
-    images, validation = _batches(config, provenance)
+    draws = build_draws(provenance.data.samples[Partition.train], config.trainer.sampling, config.seed)
+    images, validation = _batches(config, provenance, draws)
     log_look(tracker, images, provenance.data.samples[Partition.train], Partition.train)
     log_look(tracker, validation, provenance.data.samples[Partition.validation], Partition.validation)
-    fitted = _fit(config, tracker, classifier, provenance, images, validation)
+    fitted = _fit(config, tracker, classifier, provenance, images, validation, draws)
     evidence = gather_evidence(fitted.predictions, thresholds=None, rng=np.random.default_rng(0))
     report = log_evidence(tracker, fitted.predictions, evidence, provenance.data)
     baseline = frozen_head_aucs(store, config, provenance, evidence)
@@ -76,25 +78,23 @@ def _run(
     return report
 
 
-def _batches(config: TrainConfig, provenance: Provenance) -> tuple[Batches, Batches]:
+def _batches(config: TrainConfig, provenance: Provenance, draws: Draws) -> tuple[Batches, Batches]:
     data = provenance.data
-    size, workers = config.trainer.batch_size, find_workers(config.trainer, provenance.device)
-    pin = provenance.device.type == "cuda"
+    size, pin = config.trainer.batch_size, provenance.device.type == "cuda"
     if config.model.trainable is Trainable.head:  # features are computed once, so every epoch must see the same images
-        images = plain_batches(data.samples[Partition.train], data.stores, batch_size=size, workers=workers, pin=pin)
+        images = plain_batches(data.samples[Partition.train], data.stores, batch_size=size, pin=pin)
     else:
         images = train_batches(
             data.samples[Partition.train],
             data.stores,
             config.augment,
+            draws,
             batch_size=size,
-            workers=workers,
+            workers=find_workers(config.trainer, provenance.device),
             seed=config.seed,
             pin=pin,
         )
-    return images, plain_batches(
-        data.samples[Partition.validation], data.stores, batch_size=size, workers=workers, pin=pin
-    )
+    return images, plain_batches(data.samples[Partition.validation], data.stores, batch_size=size, pin=pin)
 
 
 def _fit(
@@ -104,6 +104,7 @@ def _fit(
     provenance: Provenance,
     images: Batches,
     validation: Batches,
+    draws: Draws,
 ) -> Fitted:
     """Trains, and leaves the best epoch's weights in the classifier."""
     samples = provenance.data.samples
@@ -113,13 +114,13 @@ def _fit(
         classifier,
         images,
         validation,
+        draws,
         trainable=config.model.trainable,
         train_targets=[sample.target for sample in samples[Partition.train]],
         loss=config.loss,
         optimizer=config.optimizer,
         schedule=config.schedule,
         trainer=config.trainer,
-        seed=config.seed,
     )
     best: Fitted | None = None
     started = time.perf_counter()

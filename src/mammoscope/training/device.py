@@ -36,7 +36,7 @@ def find_workers(trainer: TrainerConfig, device: torch.device) -> int:
     """null: none on a CPU, where they would compete with the training for its cores."""
     if trainer.workers is not None:
         return trainer.workers
-    return 0 if device.type == "cpu" else max(1, min(MAX_WORKERS, (os.cpu_count() or 1) - 1))
+    return 0 if device.type == "cpu" else max(1, min(MAX_WORKERS, len(os.sched_getaffinity(0)) - 1))
 
 
 def build_fabric(device: torch.device, precision: Precision) -> Fabric:

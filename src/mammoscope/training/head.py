@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import nn
 
 from mammoscope.data.batches import Batch, to_inputs
+from mammoscope.data.draws import Draws
 from mammoscope.models.classifier import Classifier
 from mammoscope.training.loop import Epochs
 
@@ -15,18 +15,18 @@ from mammoscope.training.loop import Epochs
 class FeatureBatches:
     """A partition's features in place of its images; the loop does not notice. Final."""
 
-    def __init__(self, features: torch.Tensor, targets: torch.Tensor, batch_size: int, *, shuffle: bool, seed: int):
+    def __init__(self, features: torch.Tensor, targets: torch.Tensor, draws: Draws | None, batch_size: int):
+        """draws: what each epoch shows; None: every sample in its order."""
         self.features, self.targets = features, targets  # float32 (samples, features), (samples,)
-        self._batch_size, self._shuffle, self._seed = batch_size, shuffle, seed
+        self._draws, self._batch_size = draws, batch_size
 
     def __len__(self) -> int:
         return -(-len(self.features) // self._batch_size)
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        order = np.arange(len(self.features))
-        if self._shuffle:
-            np.random.default_rng([self._seed, number]).shuffle(order)
-        for picks in torch.from_numpy(order).split(self._batch_size):
+        in_order = torch.arange(len(self.features))
+        shown = in_order if self._draws is None else torch.from_numpy(self._draws.epoch(number))
+        for picks in shown.split(self._batch_size):
             yield Batch(self.features[picks], self.targets[picks], picks)
 
 
@@ -49,14 +49,21 @@ class FrozenHead:
     """
 
     def __init__(
-        self, fabric: Fabric, classifier: Classifier, train: Epochs, validation: Epochs, batch_size: int, seed: int
+        self,
+        fabric: Fabric,
+        classifier: Classifier,
+        train: Epochs,
+        validation: Epochs,
+        draws: Draws,
+        batch_size: int,
     ):
+        """train: every sample in its order, of which `draws` then says what an epoch shows."""
         self._classifier = classifier.requires_grad_(False)
         features, targets = _features(fabric, classifier, train.epoch(0))
         self._mean, self._std = features.mean(dim=0), features.std(dim=0).clamp_min(1e-6)
-        self.train = FeatureBatches(self._standard(features), targets, batch_size, shuffle=True, seed=seed)
+        self.train = FeatureBatches(self._standard(features), targets, draws, batch_size)
         features, targets = _features(fabric, classifier, validation.epoch(0))
-        self.validation = FeatureBatches(self._standard(features), targets, batch_size, shuffle=False, seed=seed)
+        self.validation = FeatureBatches(self._standard(features), targets, None, batch_size)
         self.network = nn.Linear(features.shape[1], classifier.head.out_features)
         nn.init.zeros_(self.network.weight)
         nn.init.zeros_(self.network.bias)

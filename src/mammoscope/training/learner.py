@@ -9,6 +9,7 @@ from torch import nn
 
 from mammoscope.config import LossConfig, OptimizerConfig, ScheduleConfig, TrainerConfig
 from mammoscope.data.batches import Batches
+from mammoscope.data.draws import Draws
 from mammoscope.models.classifier import Classifier
 from mammoscope.training.head import FrozenHead
 from mammoscope.training.loop import Epochs
@@ -33,6 +34,7 @@ def build_learner(
     classifier: Classifier,
     train: Batches,
     validation: Batches,
+    draws: Draws,
     *,
     trainable: Trainable,
     train_targets: Sequence[int],
@@ -40,9 +42,11 @@ def build_learner(
     optimizer: OptimizerConfig,
     schedule: ScheduleConfig,
     trainer: TrainerConfig,
-    seed: int,
 ) -> Learner:
-    """Moves the classifier to the device; with `trainable=head` also computes all features, once."""
+    """Moves the classifier to the device; with `trainable=head` also computes all features, once.
+
+    draws: what an epoch shows of the training samples, whose targets are `train_targets`.
+    """
     if trainer.channels_last:
         classifier.to(memory_format=torch.channels_last)
     network: nn.Module = classifier
@@ -50,7 +54,7 @@ def build_learner(
     steps, into_classifier = len(train), _nothing
     if trainable is Trainable.head:
         classifier.to(fabric.device)
-        head = FrozenHead(fabric, classifier, train, validation, trainer.batch_size, seed)
+        head = FrozenHead(fabric, classifier, train, validation, draws, trainer.batch_size)
         network, epochs, steps, into_classifier = (
             head.network,
             (head.train, head.validation),
@@ -63,7 +67,7 @@ def build_learner(
         network=network,
         optimizer=built,
         schedule=build_schedule(schedule, built, epochs=trainer.epochs, steps_per_epoch=steps),
-        loss=build_loss(loss, train_targets),
+        loss=build_loss(loss, train_targets, draws.share()),
         train=epochs[0],
         validation=epochs[1],
         into_classifier=into_classifier,

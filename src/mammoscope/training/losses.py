@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -11,14 +12,17 @@ from mammoscope.vocabulary import LossName
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def build_loss(loss: LossConfig, train_targets: Sequence[int]) -> Loss:
-    """`train_targets` give bce its weight of the positive class unless the config does."""
+def build_loss(loss: LossConfig, train_targets: Sequence[int], share: np.ndarray) -> Loss:
+    """`train_targets` give bce its weight of the positive class unless the config does.
+
+    share: how often an epoch shows each sample, so that what sampling has balanced is not weighed a second time.
+    """
     if loss.name is LossName.cross_entropy:
         return lambda logits, targets: functional.cross_entropy(
             logits.float(), targets.long(), label_smoothing=loss.smoothing
         )
-    positives = sum(train_targets)
-    weight = loss.pos_weight if loss.pos_weight is not None else (len(train_targets) - positives) / positives
+    positives = float(share @ np.asarray(train_targets))
+    weight = loss.pos_weight if loss.pos_weight is not None else (float(share.sum()) - positives) / positives
 
     def bce(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         smooth = targets * (1 - loss.smoothing) + loss.smoothing / 2
