@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mammoscope.config import AugmentConfig
-from mammoscope.data.batches import Batches, _into_uint16, plain_batches, to_inputs, train_batches
+from mammoscope.data.batches import Batches, into_uint16, plain_batches, to_inputs, train_batches
 from mammoscope.data.draws import Pick, build_draws
 from mammoscope.data.preprocess import FULL_SCALE
 from mammoscope.data.store import StoreRow, finish_store, open_store, write_shard
@@ -165,7 +165,7 @@ def test_augmented_floats_are_rounded_as_numpy_rounds_them():
     ties = (np.arange(4096, dtype=np.float32) + np.float32(0.5)) / np.float32(FULL_SCALE)
     floats = np.concatenate([np.linspace(-0.2, 1.2, 61440, dtype=np.float32), ties]).reshape(256, 256)
     rounded = np.empty((256, 256), np.uint16)
-    _into_uint16(floats, rounded)
+    into_uint16(floats, rounded)
     np.testing.assert_array_equal(rounded, np.rint(np.clip(floats, 0, 1) * np.float32(FULL_SCALE)).astype(np.uint16))
 
 

@@ -13,7 +13,7 @@ from mammoscope.data.augment import Augment, build_augment
 from mammoscope.data.draws import Draws, EpochBatches, Pick
 from mammoscope.data.preprocess import FULL_SCALE
 from mammoscope.data.store import PreparedStore
-from mammoscope.data.workers import Workers
+from mammoscope.data.workers import Workers, keep_freed_memory
 from mammoscope.records import Sample
 
 
@@ -74,7 +74,7 @@ class SampleImages:
             return mask
         floats = np.divide(stored, FULL_SCALE, dtype=np.float32)
         moved, mask = self._augment(floats, mask, _sample_seed(self._seed, pick))
-        _into_uint16(moved, image[0])
+        into_uint16(moved, image[0])
         return mask
 
     def _stored(self, index: int, *, with_mask: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
@@ -84,7 +84,7 @@ class SampleImages:
         return store.image(place.row), store.mask(place.row) if with_mask else None
 
 
-def _into_uint16(floats: np.ndarray, out: np.ndarray) -> None:
+def into_uint16(floats: np.ndarray, out: np.ndarray) -> None:
     """Rounds [0, 1] to [0, FULL_SCALE]; what lies beyond becomes the nearest end. One pass, where numpy needs four."""
     cv2.addWeighted(floats, FULL_SCALE, floats, 0, 0, dst=out, dtype=cv2.CV_16U)
 
@@ -104,6 +104,7 @@ class Batches:
 
     def __init__(self, images: SampleImages, batch_size: int, draws: Draws | None, *, workers: int, pin: bool):
         """draws: what each epoch shows, of training; None: every sample in its order. pin: in page-locked memory."""
+        keep_freed_memory()
         self.images, self._pin = images, pin
         self._batches = EpochBatches(len(images), batch_size, draws)
         helped = workers > 0 and images.is_augmented

@@ -17,6 +17,7 @@ from mammoscope.data.draws import EpochBatches, Pick
 from mammoscope.processes import end_with_parent
 
 AHEAD = 2  # batches a process may be ahead of the training
+_LARGEST_KEPT_BYTES = 31 << 20  # the threshold goes no higher than 32 MB
 Fill = Callable[[np.ndarray, list[Pick]], None]
 Task = tuple[int, list[Pick]]  # the slot, and what to fill it with
 
@@ -72,6 +73,16 @@ class _Filling(Dataset[Task]):
         return task
 
 
+def keep_freed_memory() -> None:
+    """Lets this process use the memory of images anew, in place of giving it back and being given it again.
+
+    glibc gives pieces above a threshold back to the kernel, and the page faults that follow take longer than to augment
+    an image. Once it has freed a larger piece it keeps as much as that: mallopt(3), M_MMAP_THRESHOLD. Other C libraries
+    do not mind.
+    """
+    np.empty(_LARGEST_KEPT_BYTES, np.uint8)  # reserved, never written to, and freed at once
+
+
 def _as_it_is(batch: Any) -> Any:
     return batch
 
@@ -81,4 +92,5 @@ def _settle(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with_parent()  # one that was killed leaves nobody behind who holds the run's lock
+    keep_freed_memory()
     cv2.setNumThreads(0)  # its pool of threads does not survive a fork
