@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mammoscope.vocabulary import AbnormalityKind, Laterality, Level, Partition, Pathology, View
+from mammoscope.vocabulary import AbnormalityKind, Laterality, Level, Partition, Pathology, Trap, View
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +60,22 @@ class Defect:
     """One line of the ledger: nothing is mended, left out or guessed without one."""
 
     row: str  # Abnormality.key, Mammogram.key, or a path
-    problem: str  # short and stable: missing_mask, swapped_mask, unreadable ...
+    problem: str  # a Trap; or what follows from one: unusable_image, unconfirmed_mask, roi_outside_breast ...
     found: str
     taken_as: str  # what the catalog made of it
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One row of a source that a trap concerns."""
+
+    trap: Trap
+    row: str  # as the comment of the trap says
+    found: str
+    taken_as: str  # what mammoscope makes of it
+    others: tuple[str, ...] = ()  # rows that it is about as well: the other films of a duplicate
+    reviewed: bool = False  # near_duplicate: a person has found it to be two films
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

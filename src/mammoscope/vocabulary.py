@@ -129,27 +129,45 @@ class Register(StrEnum):
     never = "never"
 
 
+class ImageType(StrEnum):
+    """What a file of CBIS-DDSM shows."""
+
+    full = "full"  # the film
+    mask = "mask"
+    crop = "crop"
+
+
 class Trap(StrEnum):
     """What spoils numbers made from CBIS-DDSM, and what the doctor calls it. The row that each is reported by follows.
 
-    Mammogram and abnormality stand for the keys of those records; path is relative to the source's root.
+    Mammogram and abnormality stand for the keys of those records; path is relative to the source's root. A trap is
+    reported once a row, and its consequences are not reported again:
+
+    - A file that is truncated, of an unknown syntax or unreadable is told by its path. The row that misses it is no
+      missing_series: something lies where it should; nor is its mask of another size than a film that nobody knows.
+    - A mask of another size is told as that alone; its levels, and the crop's size beside it, are not looked at.
+    - An empty mask, or one with grey levels, has no box that a crop could contradict.
+    - Films that are equal pixel for pixel are not told as near-duplicates of each other as well.
+    - Of two copies of one instance the second, by path, is told; it is looked at no further.
+    - A file of a series that nobody names is told as that; so is one that cannot be read, as what it is.
     """
 
     # who is counted where
     leak = "leak"  # patient: in train of one kind and in test of the other
     duplicate_film = "duplicate_film"  # mammogram: pixel for pixel a film of another patient
     near_duplicate = "near_duplicate"  # mammogram: correlation 0.99 or more with a film of another patient
-    stored_twice = "stored_twice"  # mammogram: pixel for pixel another mammogram of the same patient
+    stored_twice = "stored_twice"  # mammogram: another of the same patient, side and view, or with the same pixels
     mixed_pathology = "mixed_pathology"  # mammogram: malignant and benign abnormalities of its kind on one film
-    unstable_id = "unstable_id"  # abnormality: its number means another malignancy in the other view
+    unstable_id = "unstable_id"  # abnormality: its number means another malignancy in the other view (both told)
     unknown_grade = "unknown_grade"  # abnormality: density 0 or subtlety 0, which mean unknown
     incomplete_assessment = "incomplete_assessment"  # abnormality: assessment 0, which is "incomplete", not "lowest"
     # what lies where
     swapped_mask = "swapped_mask"  # abnormality: mask and crop lie under each other's name or series
     separate_series = "separate_series"  # abnormality: mask and crop have a series each
-    missing_series = "missing_series"  # mammogram or abnormality: a series that is named has no file in the tree
+    missing_series = "missing_series"  # mammogram or abnormality: what a row names is not in the tree
     unnamed_series = "unnamed_series"  # path: a file whose series no case description names
     repeated_file = "repeated_file"  # path: the same instance twice
+    ambiguous = "ambiguous"  # mammogram or abnormality: more than one file could be its film, mask or crop
     # what a file holds
     truncated = "truncated"  # path: ends before what it promises
     syntax = "syntax"  # path: a transfer syntax that cannot be decoded, or a damaged stream

@@ -75,7 +75,7 @@ def test_forked_readers_find_what_one_finds(make_tree, monkeypatch):
     alone = index_cbis_ddsm(tree.root, workers=1)
     monkeypatch.setattr(headers, "_CHUNK", 8)  # so that this small tree is worth a pool
     assert index_cbis_ddsm(tree.root, workers=3) == alone
-    assert {d.problem for d in alone.defects} == {"not_dicom", "missing_image", "unconfirmed_mask"}
+    assert {d.problem for d in alone.defects} == {"unreadable", "unusable_image", "unconfirmed_mask"}
 
 
 def test_progress_ends_at_all(make_tree):
@@ -101,14 +101,14 @@ def test_what_a_file_is_its_content_says(tree):
 
 def test_mask_and_crop_in_two_series_and_their_columns_swapped(tree):
     key = tree.add(1, separate=True)
-    assert index(tree).defects == ()
+    assert problems(index(tree)) == {"separate_series": [key]}
     row = tree.rows["mass_case_description_train_set.csv"][0]
     names = ("ROI mask file path", "cropped image file path")
     row[names[0]], row[names[1]] = row[names[1]], row[names[0]]
     catalog = index(tree)
     assert catalog.abnormalities[0].mask_path == relative(tree, f"{key}/mask")
     assert catalog.abnormalities[0].crop_path == relative(tree, f"{key}/crop")
-    assert problems(catalog) == {"swapped_mask": [key]}
+    assert problems(catalog) == {"swapped_mask": [key], "separate_series": [key]}
 
 
 def test_old_file_names_swapped(tree):
@@ -135,9 +135,7 @@ def test_missing_files_leave_their_rows(tree):
     assert mammogram_of(catalog, third.mammogram).path is None
     assert third.mask_path == relative(tree, f"{keys[2]}/mask")
     assert problems(catalog) == {
-        "missing_mask": [keys[0]],
-        "missing_crop": [keys[1]],
-        "missing_image": [keys[2].removesuffix("_1")],
+        "missing_series": [keys[0], keys[1], keys[2].removesuffix("_1")],
         "unconfirmed_mask": [keys[2]],
     }
 
@@ -153,15 +151,19 @@ def test_unusable_files_are_named_and_so_are_the_rows_that_miss_them(tree):
     os.mkfifo(tree.root / "CBIS-DDSM/pipe.dcm")
     catalog = index(tree)
     found = problems(catalog)
-    assert found.pop("missing_image") == [key.removesuffix("_1") for key in keys[:4]]
+    assert found.pop("unusable_image") == [key.removesuffix("_1") for key in keys[:4]]
     assert found.pop("unconfirmed_mask") == keys[:4]
     assert found == {
         "truncated": [relative(tree, keys[0].removesuffix("_1"))],
-        "not_dicom": [relative(tree, key.removesuffix("_1")) for key in keys[1:3]],
-        "not_mg": [relative(tree, keys[3].removesuffix("_1"))],
-        "unreadable": ["CBIS-DDSM/broken.dcm", "CBIS-DDSM/pipe.dcm"],
+        "unreadable": [
+            *(relative(tree, key.removesuffix("_1")) for key in keys[1:4]),
+            "CBIS-DDSM/broken.dcm",
+            "CBIS-DDSM/pipe.dcm",
+        ],
     }
-    missing = next(d for d in catalog.defects if d.problem == "missing_image")
+    codes = {d.found.partition(":")[0] for d in catalog.defects if d.problem == "unreadable"}
+    assert codes == {"E-NOT-DICOM", "E-NOT-MG", "E-UNREADABLE"}
+    missing = next(d for d in catalog.defects if d.problem == "unusable_image")
     assert relative(tree, keys[0].removesuffix("_1")) in missing.found
     assert str(tree.root) not in "".join(d.found + d.reason for d in catalog.defects)
 
@@ -173,7 +175,7 @@ def test_a_mask_of_another_size_is_no_mask(tree):
     catalog = index(tree)
     assert catalog.abnormalities[0].mask_path is None
     assert catalog.abnormalities[0].crop_path == relative(tree, f"{key}/crop")
-    assert problems(catalog) == {"wrong_mask_size": [key], "missing_mask": [key]}
+    assert problems(catalog) == {"mask_size": [key]}
     assert "16 x 24 px" in catalog.defects[0].found
     assert "24 x 16 px" in catalog.defects[0].reason
 
@@ -189,7 +191,7 @@ def test_two_candidates(tree):
     catalog = index(tree)
     assert catalog.abnormalities[0].mask_path == relative(tree, f"{key}/mask")
     assert catalog.mammograms[0].path == relative(tree, key.removesuffix("_1"))
-    assert problems(catalog) == {"ambiguous_image": [key.removesuffix("_1")], "ambiguous_mask": [key]}
+    assert problems(catalog) == {"ambiguous": [key.removesuffix("_1"), key]}
 
 
 def test_a_file_stored_twice(tree):
@@ -197,7 +199,7 @@ def test_a_file_stored_twice(tree):
     image = tree.files[key.removesuffix("_1")]
     shutil.copy(image, tree.root / "zzz.dcm")
     catalog = index(tree)
-    assert problems(catalog) == {"duplicate_file": ["zzz.dcm"]}
+    assert problems(catalog) == {"repeated_file": ["zzz.dcm"]}
     assert relative(tree, key.removesuffix("_1")) in catalog.defects[0].found
 
 
@@ -208,9 +210,9 @@ def test_headers_that_contradict_the_row(tree):
     change(tree.files[key.removesuffix("_1")], PatientOrientation="MLO")
     catalog = index(tree)
     assert problems(catalog) == {
-        "view_differs": [key.removesuffix("_1")],
-        "laterality_differs": [key],
-        "patient_id_differs": [key],
+        "view": [key.removesuffix("_1")],
+        "laterality": [key],
+        "patient_id": [key],
     }
     assert catalog.mammograms[0].view == "CC"
     assert catalog.mammograms[0].path is not None
@@ -222,7 +224,7 @@ def test_a_series_that_no_row_names(tree):
     tree.rows["mass_case_description_train_set.csv"].pop()
     catalog = index(tree)
     assert sorted(problems(catalog)["unnamed_series"]) == sorted(
-        [relative(tree, f"{key}/mask"), relative(tree, key.removesuffix("_1"))]
+        [relative(tree, f"{key}/mask"), relative(tree, f"{key}/crop"), relative(tree, key.removesuffix("_1"))]
     )
     assert len(catalog.mammograms) == 1
 
@@ -268,7 +270,7 @@ def test_a_name_that_is_not_utf8(tree):
     tree.add(1)
     with open(os.fsencode(tree.root) + b"/\xff.dcm", "wb"):
         pass
-    assert problems(index(tree)) == {"unreadable_name": ["\\udcff.dcm"]}
+    assert problems(index(tree)) == {"unreadable": ["\\udcff.dcm"]}
 
 
 def test_the_tree_is_never_written_to(make_tree):
@@ -332,7 +334,8 @@ def test_real_crops_join_the_real_rows(shared, tmp_path):
         counts = Counter(d.problem for d in catalog.defects)
         # the old layout kept the names that the CSVs use, and in one row they are swapped
         swapped = {"swapped_mask": 1} if sample == "dicom_sample_2016_layout" else {}
-        assert counts == {"missing_image": 3103, "missing_mask": 3568, "missing_crop": 3568 - len(crops), **swapped}
+        missing = 3103 + 3568  # every film, and of every abnormality at least the mask
+        assert counts == {"missing_series": missing, "separate_series": 104, **swapped}
 
 
 @pytest.mark.slow
@@ -346,7 +349,7 @@ def test_the_real_tree_of_256_px(shared, tmp_path):
     masks = [a for a in catalog.abnormalities if a.mask_path]
     assert len(present) == 200
     assert len(masks) > 150
-    assert {d.problem for d in catalog.defects} == {"missing_image", "missing_mask", "missing_crop"}
+    assert {d.problem for d in catalog.defects} == {"missing_series", "separate_series"}
     for abnormality in masks[:20]:
         assert len(np.unique(pydicom.dcmread(tmp_path / abnormality.mask_path).pixel_array)) == 2
 
@@ -356,4 +359,4 @@ def test_a_file_in_a_series_that_is_not_called_dicom_is_told(make_tree):
     name, path = next(iter(tree.files.items()))
     path.rename(path.with_suffix(""))
     found = problems(index(tree))
-    assert found["unread_file"] == [relative(tree, name).removesuffix(".dcm")]
+    assert found["unreadable"] == [relative(tree, name).removesuffix(".dcm")]

@@ -76,7 +76,7 @@ def test_a_partial_download_is_called_one(make_tree):
         "partial download: 30 of 32 mammograms, 30 of 32 masks, 30 of 32 crops, 15 of 16 patients"
     )
     assert found.rows[0].patients_present == 3
-    assert found.defects == defect_counts(catalog) == {"missing_crop": 2, "missing_image": 2, "missing_mask": 2}
+    assert found.defects == defect_counts(catalog) == {"missing_series": 4}
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -37,7 +37,7 @@ def test_anyone_can_read_it(catalog, tmp_path):
     assert rows.pathology.tolist() == ["BENIGN_WITHOUT_CALLBACK", "BENIGN"]
     assert rows.descriptor_1.tolist() == ["N/A", "N/A"]  # a category, not a missing value
     assert rows.mask_path.isna().tolist() == [True, False]
-    assert pd.read_parquet(tmp_path / DEFECTS).problem.tolist() == ["missing_mask"]
+    assert pd.read_parquet(tmp_path / DEFECTS).problem.tolist() == ["missing_series"]
     assert pd.read_parquet(tmp_path / MAMMOGRAMS).rows_px.tolist() == [24, 24]
 
 

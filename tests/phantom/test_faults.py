@@ -173,6 +173,12 @@ def is_repeated(planted: Planted, path: str) -> bool:
     return any(other.read_bytes() == again.read_bytes() for other in again.parent.iterdir() if other.name < again.name)
 
 
+def has_two_masks(planted: Planted, key: str) -> bool:
+    files = [pydicom.dcmread(path) for path in planted.files(planted.row(key)["ROI mask file path"].split("/")[2])]
+    masks = [file for file in files if file.BitsAllocated == 8]
+    return len(masks) == 2 and len({mask.SOPInstanceUID for mask in masks}) == 2
+
+
 def is_truncated(planted: Planted, path: str) -> bool:
     """A file that is smaller than its pixels, or has no pixels."""
     dataset = pydicom.dcmread(planted.root / path)
@@ -245,6 +251,7 @@ SHOWS: dict[Trap, Callable[[Planted, str], bool]] = {
     Trap.missing_series: is_missing,
     Trap.unnamed_series: is_unnamed,
     Trap.repeated_file: is_repeated,
+    Trap.ambiguous: has_two_masks,
     Trap.truncated: is_truncated,
     Trap.syntax: has_no_decodable_pixels,
     Trap.unreadable: is_no_dicom,

@@ -11,12 +11,13 @@ import pyarrow.parquet as pq
 
 from mammoscope.errors import MammoscopeError
 from mammoscope.files import written_whole
-from mammoscope.records import Abnormality, Catalog, Defect, Mammogram
+from mammoscope.records import Abnormality, Catalog, Defect, Finding, Mammogram
 
 Record = TypeVar("Record", Mammogram, Abnormality, Defect)
 
-FORMAT: Final = b"mammoscope-catalog-1"
+FORMAT: Final = b"mammoscope-catalog-2"
 MAMMOGRAMS, ABNORMALITIES, DEFECTS = "mammograms.parquet", "abnormalities.parquet", "defects.parquet"
+FINDINGS: Final = "findings.parquet"
 
 
 def write_catalog(catalog: Catalog, folder: Path) -> None:
@@ -29,6 +30,22 @@ def write_catalog(catalog: Catalog, folder: Path) -> None:
     _write(folder / DEFECTS, catalog.defects, Defect, facts)
     _write(folder / ABNORMALITIES, catalog.abnormalities, Abnormality, facts)
     _write(folder / MAMMOGRAMS, catalog.mammograms, Mammogram, facts)
+
+
+def write_findings(findings: Sequence[Finding], folder: Path) -> None:
+    """A row a finding, beside the catalog; the other rows that it is about are parted by blanks."""
+    columns = {
+        "trap": [str(f.trap) for f in findings],
+        "row": [f.row for f in findings],
+        "found": [f.found for f in findings],
+        "taken_as": [f.taken_as for f in findings],
+        "others": [" ".join(f.others) for f in findings],
+        "reviewed": [f.reviewed for f in findings],
+    }
+    schema = pa.schema([(name, pa.bool_() if name == "reviewed" else pa.string()) for name in columns])
+    folder.mkdir(parents=True, exist_ok=True)
+    with written_whole(folder / FINDINGS) as unfinished:
+        pq.write_table(pa.Table.from_pydict(columns, schema=schema), unfinished)
 
 
 def read_catalog(folder: Path) -> Catalog:

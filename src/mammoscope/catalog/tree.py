@@ -11,7 +11,7 @@ from typing import Final
 from mammoscope.catalog.case_descriptions import FILES
 from mammoscope.errors import MammoscopeError
 from mammoscope.records import Defect
-from mammoscope.vocabulary import PHANTOM_FORMAT, PHANTOM_MARKER
+from mammoscope.vocabulary import PHANTOM_FORMAT, PHANTOM_MARKER, Trap
 
 EXPECTED: Final = (
     "a CBIS-DDSM tree as TCIA ships it: CBIS-DDSM/<PatientID>/<study>/<series>/1-1.dcm, "
@@ -64,7 +64,7 @@ def walk_tree(root: Path) -> Tree:
         raise MammoscopeError(f"source.root={root} holds no .dcm files; expected {EXPECTED}")
     others = (f.path for f in files if f.path.count("/") >= IN_SERIES and not f.name.lower().endswith(".dcm"))
     rename = "TCIA's DICOM files end in .dcm; rename it if it is one"
-    defects.extend(_left_out(path, "unread_file", "no .dcm file", rename) for path in others)
+    defects.extend(_left_out(path, Trap.unreadable, "no .dcm file", rename) for path in others)
     markers = [f for f in files if f.name == PHANTOM_MARKER and f.path.count("/") <= 1]
     for marker in markers:
         _check_marker(root / marker.path)
@@ -112,13 +112,13 @@ def _list_folder(root: str, below: str, folders: list[str], links: list[str], de
         with os.scandir(f"{root}/{below}") as listing:
             entries = sorted(listing, key=lambda e: e.name)
     except OSError as error:
-        defects.append(_left_out(below or ".", "unreadable_folder", error.strerror or str(error)))
+        defects.append(_left_out(below or ".", Trap.unreadable, error.strerror or str(error)))
         return
     for entry in entries:
         path = f"{below}/{entry.name}" if below else entry.name
         if not _is_text(entry.name):
             readable = path.encode("utf-8", "backslashreplace").decode()
-            defects.append(_left_out(readable, "unreadable_name", "a name that is not UTF-8"))
+            defects.append(_left_out(readable, Trap.unreadable, "a name that is not UTF-8"))
         elif _is_folder(entry):
             (links if entry.is_symlink() else folders).append(path)
         else:
@@ -150,7 +150,7 @@ def _file(entry: os.DirEntry[str], path: str) -> _File:
 
 
 def _left_out(path: str, problem: str, found: str, reason: str = "the system cannot open it") -> Defect:
-    return Defect(row=path, problem=problem, found=found, taken_as="left out", reason=reason)
+    return Defect(row=path, problem=str(problem), found=found, taken_as="left out", reason=reason)
 
 
 def _case_descriptions(root: Path, files: list[_File]) -> tuple[str, ...]:

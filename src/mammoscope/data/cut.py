@@ -14,7 +14,7 @@ from mammoscope.data.store import StoreRow
 from mammoscope.dicom.read import Film
 from mammoscope.errors import MammoscopeError
 from mammoscope.records import Abnormality, Defect, Mammogram
-from mammoscope.vocabulary import ImageVariant, Laterality
+from mammoscope.vocabulary import ImageVariant, Laterality, Trap
 
 LOST_FRACTION = 0.01  # of a film's ROIs outside the image: from here on it is told
 CROP_MARGIN_PX = 5  # the released crop is the mask's box and this much around it
@@ -101,7 +101,7 @@ def _confirmed_masks(
         assert abnormality.mask_path is not None, "the plan names abnormalities with masks"
         try:
             pixels = read_mask(source_root / abnormality.mask_path)
-            mask = _as_mask(pixels, film.raw.shape)
+            mask = as_mask(pixels, film.raw.shape)
             box = mask_box(mask)
         except MammoscopeError as error:
             defects.append(
@@ -114,13 +114,13 @@ def _confirmed_masks(
                 )
             )
             continue
-        expected = _crop_shape(box, film.raw.shape)
+        expected = crop_shape(box, film.raw.shape)
         found = (abnormality.crop_rows_px, abnormality.crop_columns_px)
         if None not in found and found != expected:
             defects.append(
                 Defect(
                     row=abnormality.key,
-                    problem="crop_size",
+                    problem=Trap.crop_size,
                     found=f"released crop of {found[0]} x {found[1]} px, the mask's box and {CROP_MARGIN_PX} px make "
                     f"{expected[0]} x {expected[1]} px",
                     taken_as="mask",
@@ -130,7 +130,7 @@ def _confirmed_masks(
         yield abnormality, mask
 
 
-def _as_mask(pixels: np.ndarray, film_shape: tuple[int, ...]) -> np.ndarray:
+def as_mask(pixels: np.ndarray, film_shape: tuple[int, ...]) -> np.ndarray:
     if pixels.shape != film_shape:
         raise MammoscopeError(f"mask of {pixels.shape} px on a film of {film_shape} px")
     values = np.unique(pixels)
@@ -139,7 +139,7 @@ def _as_mask(pixels: np.ndarray, film_shape: tuple[int, ...]) -> np.ndarray:
     return pixels > values[0] if len(values) == 2 else pixels > 0
 
 
-def _crop_shape(box: tuple[int, int, int, int], film_shape: tuple[int, ...]) -> tuple[int, int]:
+def crop_shape(box: tuple[int, int, int, int], film_shape: tuple[int, ...]) -> tuple[int, int]:
     top, left, bottom, right = box
     rows = min(bottom + CROP_MARGIN_PX, film_shape[0]) - max(top - CROP_MARGIN_PX, 0)
     columns = min(right + CROP_MARGIN_PX, film_shape[1]) - max(left - CROP_MARGIN_PX, 0)

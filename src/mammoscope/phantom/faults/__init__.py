@@ -43,6 +43,7 @@ FAULTS = {
     Trap.missing_series: Fault("a film, and a mask with its crop, that are not there", series.missing_series),
     Trap.unnamed_series: Fault("a file that no case description names", series.unnamed_series),
     Trap.repeated_file: Fault("the same instance twice", series.repeated_file),
+    Trap.ambiguous: Fault("two masks for one abnormality", series.ambiguous),
     Trap.truncated: Fault("files that end in their pixels, and in their header", files.truncated),
     Trap.syntax: Fault("a transfer syntax without a decoder, a damaged stream", files.syntax),
     Trap.unreadable: Fault("an error page, and an empty file, in place of DICOM", files.unreadable),

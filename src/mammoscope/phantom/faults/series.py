@@ -35,6 +35,16 @@ def unnamed_series(bed: Bed) -> list[str]:
     return [bed.name(path)]
 
 
+def ambiguous(bed: Bed) -> list[str]:
+    """A second mask in the series of the first, with an instance UID of its own."""
+    case = bed.cases[0]
+    mask = bed.mask(case)
+    other = mask.with_name("1-3.dcm")
+    shutil.copy(mask, other)
+    rewrite(other, SOPInstanceUID=make_uid(case.key, "ambiguous", Role.mask))
+    return [case.key]
+
+
 def repeated_file(bed: Bed) -> list[str]:
     """The second of the two is the one that is told."""
     film = bed.film(bed.cases[0])
