@@ -11,39 +11,13 @@ from mammoscope.catalog.published import PUBLISHED, Origin, case_description_ori
 from mammoscope.records import Catalog, Finding
 from mammoscope.vocabulary import Trap
 
-CROSSING = [
-    "P_00016",
-    "P_00041",
-    "P_00159",
-    "P_00394",
-    "P_00495",
-    "P_00510",
-    "P_00591",
-    "P_00601",
-    "P_00639",
-    "P_00652",
-    "P_00678",
-    "P_00723",
-    "P_00753",
-    "P_00882",
-    "P_00906",
-    "P_00924",
-    "P_00969",
-    "P_01108",
-    "P_01152",
-    "P_01179",
-    "P_01237",
-    "P_01307",
-    "P_01365",
-    "P_01467",
-    "P_01566",
-    "P_01605",
-    "P_01621",
-    "P_01635",
-    "P_01741",
-    "P_01803",
-    "P_01883",
-]
+# fmt: off
+_NUMBERS = (
+    16, 41, 159, 394, 495, 510, 591, 601, 639, 652, 678, 723, 753, 882, 906, 924,
+    969, 1108, 1152, 1179, 1237, 1307, 1365, 1467, 1566, 1605, 1621, 1635, 1741, 1803, 1883,
+)
+# fmt: on
+CROSSING = [f"P_{number:05d}" for number in _NUMBERS]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """What a survey has read, in the store's root: a second look at a source reads only what has changed."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,7 @@ from mammoscope.vocabulary import ImageType, Trap
 
 # Raise it when the same file gives other facts; what the breast and its thumbnail are made with is in it.
 FORMAT: Final = f"mammoscope-survey-1 {COARSE_PX} {THUMBNAIL_PX}".encode()
-_SAVE_EVERY: Final = 500  # files: so much is read again after a crash
+_SAVE_EVERY_S: Final = 60.0  # so much is read again after a crash
 _NUMBERS: Final = {name: pa.list_(pa.int64()) for name in ("shape_px", "box")}
 _SCHEMA: Final = pa.schema(
     [
@@ -47,7 +48,8 @@ def known_facts(cache: Path, files: Iterable[SurveyedFile]) -> dict[SurveyedFile
         table = pq.read_table(cache)
     except (OSError, pa.ArrowException):
         return {}
-    if not table.schema.equals(_SCHEMA, check_metadata=True):
+    facts_of_format = (table.schema.metadata or {}).get(b"format")
+    if facts_of_format != FORMAT or table.column_names != _SCHEMA.names:
         return {}
     facts = (_as_facts(row) for row in table.to_pylist())
     return {f.file: f for f in facts if f.file in wanted}
@@ -69,13 +71,14 @@ def survey(
     progress: Callable[[int, int], None],
 ) -> tuple[FileFacts, ...]:
     """Facts of all files, in their order. What is not known is read, and kept even where the reading is interrupted."""
-    facts = dict(known)
+    facts, saved = dict(known), time.monotonic()
     try:
         unread = [file for file in files if file not in facts]
         for found in survey_files(root, unread, workers=workers, progress=progress):
             facts[found.file] = found
-            if (len(facts) - len(known)) % _SAVE_EVERY == 0:
+            if time.monotonic() - saved > _SAVE_EVERY_S:
                 _write(cache, facts.values())
+                saved = time.monotonic()
     finally:
         if len(facts) > len(known):
             _write(cache, facts.values())

@@ -88,7 +88,16 @@ def _trap_table(diagnosis: Diagnosis) -> Table:
 
 
 def _named(trap: Trap, findings: tuple[Finding, ...]) -> Iterator[str]:
-    for finding in findings[:NAMED]:
+    missing = {finding.row for finding in findings}
+    # First what is nearest to whole: a mask that one film lacks is news where thousands were never downloaded.
+    nearest = sorted(findings, key=lambda f: (_film_of(f.row) in missing, "and no" in f.found))
+    for finding in nearest[:NAMED]:
         yield f"{trap}: {finding.row}: {finding.found}"
     if len(findings) > NAMED:
         yield f"{trap}: ... and {len(findings) - NAMED} more rows (all of them: --html FILE or -o FOLDER)"
+
+
+def _film_of(row: str) -> str:
+    """Mammogram.key of an abnormality's key; anything else as it is."""
+    film, _, number = row.rpartition("_")
+    return film if number.isdecimal() else row
