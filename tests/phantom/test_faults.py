@@ -285,7 +285,7 @@ def test_no_patient_carries_two_faults(planted: Planted):
         for trap, rows in planted.faults.items()
     }
     counted = Counter(number for numbers in carriers.values() for number in numbers)
-    assert len(counted) == 27
+    assert len(counted) == 28
     assert set(counted.values()) == {1}
 
 
@@ -347,7 +347,7 @@ def test_without_faults_there_is_no_list(tree: Path):
 
 def test_too_few_patients_are_refused(small: PhantomConfig, tmp_path: Path):
     with pytest.raises(
-        MammoscopeError, match=r"phantom\.patients=38: .* 27 patients to 24 faults; allowed: at least 39"
+        MammoscopeError, match=r"phantom\.patients=38: .* 28 patients to 25 faults; allowed: at least 40"
     ):
         write_phantom(tmp_path / "x", replace(small, patients=38), faults=tuple(Trap), workers=1)
     assert not list(tmp_path.iterdir())

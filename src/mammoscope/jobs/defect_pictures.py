@@ -72,6 +72,12 @@ def _films(drawer: _Drawer, finding: Finding) -> Iterator[Picture | None]:
         yield drawer.film(drawer.mammogram_of(row))
 
 
+def _side_by_side(drawer: _Drawer, finding: Finding) -> Iterator[Picture | None]:
+    """Nothing where only one of them can be read: there is nothing to compare."""
+    pictures = [picture for picture in _films(drawer, finding) if picture is not None]
+    yield from pictures if len(pictures) > 1 else ()
+
+
 def _film_of_path(drawer: _Drawer, finding: Finding) -> Iterator[Picture | None]:
     if mammogram := drawer.by_path.get(finding.row):
         yield drawer.film(mammogram.key)
@@ -93,9 +99,9 @@ def _with_mask_and_crop(drawer: _Drawer, finding: Finding) -> Iterator[Picture |
 
 
 _DRAWN: Final[Mapping[Trap, Callable[[_Drawer, Finding], Iterator[Picture | None]]]] = {
-    Trap.duplicate_film: _films,
-    Trap.near_duplicate: _films,
-    Trap.stored_twice: _films,
+    Trap.duplicate_film: _side_by_side,
+    Trap.near_duplicate: _side_by_side,
+    Trap.stored_twice: _side_by_side,
     Trap.mixed_pathology: _films,
     Trap.unstable_id: _films,
     Trap.swapped_mask: _with_mask_and_crop,

@@ -24,6 +24,8 @@ class Picture:
 Groups = Sequence[Sequence[Picture]]  # what is looked at together stands together
 
 _TONE: Final = {Verdict.complete: "good", Verdict.partial: "some", Verdict.blocked: "bad"}
+_REFUSED: Final = (Trap.truncated, Trap.syntax, Trap.unreadable, Trap.mask_size, Trap.mask_values)
+_MOST_TO_MEND: Final = 20
 _COUNTS: Final = ("published", "found", "usable")
 # A browser told so by the page itself asks nobody for anything.
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -61,8 +63,16 @@ def _verdict(diagnosis: Diagnosis) -> str:
     tone, verdict = _TONE[diagnosis.verdict], escape(diagnosis.verdict.capitalize())
     return (
         f'<div class="card verdict {tone}"><strong>{verdict}</strong>'
-        f'<span class="muted">exit status {diagnosis.status}</span><ul>{items}</ul></div>'
+        f'<span class="muted">exit status {diagnosis.status}</span><ul>{items}</ul>{_to_mend(diagnosis)}</div>'
     )
+
+
+def _to_mend(diagnosis: Diagnosis) -> str:
+    """What lies there and cannot be used, by name: a user downloads these again."""
+    findings = [finding for trap in _REFUSED for finding in diagnosis.of(trap)]
+    named = "".join(f'<li><a href="#{f.trap}">{f.trap}</a> {escape(f.row)}</li>' for f in findings[:_MOST_TO_MEND])
+    more = f"<li>... and {len(findings) - _MOST_TO_MEND} more</li>" if len(findings) > _MOST_TO_MEND else ""
+    return f"<p>Cannot be used as they are:</p><ul>{named}{more}</ul>" if named else ""
 
 
 def _origins(diagnosis: Diagnosis) -> str:

@@ -106,7 +106,7 @@ EXPLANATIONS: Final[Mapping[Trap, Explanation]] = {
         "Left out. Download it again, or store it uncompressed.",
     ),
     Trap.unreadable: Explanation(
-        "Files that are no usable mammography DICOM",
+        "Not usable as mammography DICOM",
         "An error page saved as .dcm, an empty file, another modality, colour, a film on which nothing stands out.",
         "Left out. Download it again.",
     ),
@@ -116,17 +116,17 @@ EXPLANATIONS: Final[Mapping[Trap, Explanation]] = {
         "Inverted once, after window and LUT.",
     ),
     Trap.laterality: Explanation(
-        "Header and case description name different sides",
-        "One of them is wrong about left and right.",
+        "Header names the other side",
+        "Header and case description differ: one is wrong about left and right.",
         "The case description counts. Orientation comes from the pixels in any case.",
     ),
     Trap.view: Explanation(
-        "Header and case description name different views",
-        "In CBIS-DDSM the view stands in PatientOrientation. One of the two is wrong about CC and MLO.",
+        "Header names the other view",
+        "In CBIS-DDSM the view stands in PatientOrientation. Header or case description is wrong about CC and MLO.",
         "The case description counts.",
     ),
     Trap.patient_id: Explanation(
-        "Header and case description name different pictures",
+        "Header names another picture",
         "DICOM PatientID names a picture in CBIS-DDSM, and this is another picture's.",
         "Files are joined on UIDs; the case description counts.",
     ),
