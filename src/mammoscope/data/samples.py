@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from mammoscope.catalog.selection import target_of
+from mammoscope.catalog.selection import target_of, worst_class
 from mammoscope.data.store import PreparedStore, StoreRow
 from mammoscope.records import Abnormality, Mammogram, Sample, StoredImage
-from mammoscope.vocabulary import ImageVariant
+from mammoscope.vocabulary import ImageVariant, TargetPolicy
 
 Place = tuple[PreparedStore, int, StoreRow]
 
@@ -16,11 +16,12 @@ def build_samples(
     mammograms: Mapping[str, Mammogram],
     stores: Sequence[PreparedStore],
     variant: ImageVariant,
+    target: TargetPolicy = TargetPolicy.malignancy,
 ) -> tuple[Sample, ...]:
     """The samples of the given abnormalities, whose images lie in `stores`; those without an image there are left out.
 
     roi: one sample an abnormality. full: one a film; two mammograms of one film (stored as Mass- and as Calc-) are one
-    sample, and a film is malignant if any of its given abnormalities is.
+    sample, and a film is what the worst of its given abnormalities is.
     """
     places: dict[str, Place] = {row.id: (store, index, row) for store in stores for index, row in enumerate(store.rows)}
     groups: dict[tuple[str, ...], list[Abnormality]] = defaultdict(list)
@@ -31,16 +32,19 @@ def build_samples(
             # one film that stands under two patients stays two samples: whose it is, nobody knows
             breast = (abnormality.patient, abnormality.laterality, abnormality.view)
             groups[(name,) if variant is ImageVariant.roi else (*breast, film)].append(abnormality)
-    return tuple(_sample(rows, places, mammograms, variant) for rows in groups.values())
+    return tuple(_sample(rows, places, mammograms, variant, target) for rows in groups.values())
 
 
 def _sample(
-    rows: Sequence[Abnormality], places: Mapping[str, Place], mammograms: Mapping[str, Mammogram], variant: ImageVariant
+    rows: Sequence[Abnormality],
+    places: Mapping[str, Place],
+    mammograms: Mapping[str, Mammogram],
+    variant: ImageVariant,
+    target: TargetPolicy,
 ) -> Sample:
     first = rows[0]
     id = first.key if variant is ImageVariant.roi else first.mammogram
     store, index, row = places[id]
-    target = max(target_of(a) for a in rows)
     return Sample(
         id=id,
         patient=first.patient,
@@ -49,8 +53,8 @@ def _sample(
         kinds=tuple(sorted({a.kind for a in rows})),
         films=(row.film,),
         published=mammograms[first.mammogram].published,
-        target=target,
-        malignant=target,
+        target=worst_class(rows, target),
+        malignant=max(target_of(a) for a in rows),
         abnormalities=tuple(a.key for a in rows),
         density=first.density,
         images=(StoredImage(store.name, index),),

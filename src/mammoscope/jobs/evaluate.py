@@ -14,7 +14,6 @@ from mammoscope.errors import MammoscopeError
 from mammoscope.jobs.evidence import Report, log_evidence, predictions_of, show_results
 from mammoscope.jobs.gather import GatheredData, gather
 from mammoscope.jobs.provenance import log_dataset
-from mammoscope.metrics.evidence import gather_evidence
 from mammoscope.models.classifier import build_classifier
 from mammoscope.reporting.console import say
 from mammoscope.reporting.description import with_section
@@ -53,15 +52,15 @@ def evaluate(config: TrainConfig, store: TrackingStore, run: RunInfo, partition:
         sealed = data.certificate.members_digest(partition)
         count = store.count_opening(run.id, partition, sealed)
         say(f"opening {count} of the test partition {sealed[:12]} ({len(samples)} samples)")
-    predictions = predictions_of(samples, _score(config, weights, data, partition), partition, config.image.name)
-    evidence = gather_evidence(predictions, thresholds=thresholds, rng=np.random.default_rng(0))
+    probabilities = _score(config, weights, data, partition)
+    predictions = predictions_of(samples, probabilities, partition, config.image.name, config.target.name)
     tracker = store.reopen(run.id)
     prefix = _prefix(run, certificate, data.catalog.digest, partition)
     log_dataset(tracker, config, data, samples, partition)
     tracker.tags({f"{prefix}{partition}.catalog": data.catalog.digest})
-    report = log_evidence(tracker, predictions, evidence, data, prefix=prefix)
+    report = log_evidence(tracker, predictions, data, thresholds=thresholds, prefix=prefix)
     title = f"Results on {prefix}{partition}"
-    results = results_markdown(report.evidence, title=title, references=report.references)
+    results = results_markdown(report.evidence, report.classes, title=title, references=report.references)
     tracker.describe(with_section(run.description, title, results))
     show_results(report)
     say(f"run {run.id}")
@@ -99,7 +98,7 @@ def _score(
 ) -> np.ndarray:
     device = find_device(config.trainer)
     architecture = replace(config.model, weights="none", trainable=Trainable.all)
-    classifier, _ = build_classifier(architecture, config.image, config.loss)
+    classifier, _ = build_classifier(architecture, config.image, config.loss, config.target)
     classifier.load_state_dict(weights)
     pin = device.type == "cuda"
     batches = plain_batches(data.samples[partition], data.stores, batch_size=config.trainer.batch_size, pin=pin)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mammoscope.catalog.certificate import check_classes
-from mammoscope.catalog.selection import target_of
+from mammoscope.catalog.selection import class_name
 from mammoscope.config import TrainConfig
 from mammoscope.data.cut import FilmWork, prepare_film
 from mammoscope.data.prepare import plan_store, prepare_store, store_folder
@@ -14,7 +14,7 @@ from mammoscope.data.store import INDEX, PreparedStore
 from mammoscope.errors import MammoscopeError
 from mammoscope.records import Abnormality, Catalog
 from mammoscope.reporting.console import progress, say
-from mammoscope.vocabulary import AbnormalityKind, ImageVariant, Partition, View
+from mammoscope.vocabulary import CLASSES, NORMAL, AbnormalityKind, ImageVariant, Partition, TargetPolicy, View
 
 Plans = Mapping[tuple[AbnormalityKind, View], tuple[FilmWork, ...]]
 
@@ -33,14 +33,17 @@ def plan_stores(config: TrainConfig, catalog: Catalog) -> Plans:
     return plans
 
 
-def check_rows(rows: Mapping[Partition, Sequence[Abnormality]], plans: Plans, variant: ImageVariant) -> None:
+def check_rows(
+    rows: Mapping[Partition, Sequence[Abnormality]], plans: Plans, variant: ImageVariant, target: TargetPolicy
+) -> None:
     """Refuses, before hours of preparing, a split that no preparing could make good."""
     planned = {key for plan in plans.values() for work in plan for key in _keys(work, variant)}
     check_classes(
         {
-            partition: [(row.patient, target_of(row)) for row in own if {row.key, row.mammogram} & planned]
+            partition: [(row.patient, class_name(row, target)) for row in own if {row.key, row.mammogram} & planned]
             for partition, own in rows.items()
-        }
+        },
+        [name for name in CLASSES[target] if name != NORMAL],  # which are cut from films that preparing has yet to see
     )
 
 
