@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mammoscope.catalog.selection import target_of, worst_class
 from mammoscope.data.store import PreparedStore, StoreRow
 from mammoscope.records import Abnormality, Mammogram, Sample, StoredImage
-from mammoscope.vocabulary import ImageVariant, TargetPolicy
+from mammoscope.vocabulary import CLASSES, NORMAL, ImageVariant, TargetPolicy
 
 Place = tuple[PreparedStore, int, StoreRow]
 
@@ -32,7 +33,44 @@ def build_samples(
             # one film that stands under two patients stays two samples: whose it is, nobody knows
             breast = (abnormality.patient, abnormality.laterality, abnormality.view)
             groups[(name,) if variant is ImageVariant.roi else (*breast, film)].append(abnormality)
-    return tuple(_sample(rows, places, mammograms, variant, target) for rows in groups.values())
+    samples = tuple(_sample(rows, places, mammograms, variant, target) for rows in groups.values())
+    return samples + _normal_samples(samples, places, mammograms, target)
+
+
+def _normal_samples(
+    samples: Sequence[Sample], places: Mapping[str, Place], mammograms: Mapping[str, Mammogram], target: TargetPolicy
+) -> tuple[Sample, ...]:
+    """The normal patches of the samples' films, once a film: its Mass- and its Calc- record were cut at one place.
+
+    A film that stands under two patients, pixel for pixel, gives none: the ROIs of each are unknown to the other.
+    """
+    if NORMAL not in CLASSES[target]:
+        return ()
+    of_film: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    breasts: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
+    for id, (_, _, row) in places.items():
+        mammogram = mammograms[row.mammogram]
+        breasts[row.film].add((mammogram.patient, mammogram.laterality, mammogram.view))
+        if row.is_normal:
+            of_film[row.film][row.mammogram].append(id)
+    found = []
+    for film, first in {sample.films[0]: sample for sample in reversed(samples)}.items():
+        if len(breasts[film]) == 1 and film in of_film:
+            found += [_normal_sample(id, first, places[id], target) for id in next(iter(of_film[film].values()))]
+    return tuple(sorted(found, key=lambda sample: sample.id))
+
+
+def _normal_sample(id: str, of_film: Sample, place: Place, target: TargetPolicy) -> Sample:
+    """`of_film` is any sample of the same film."""
+    store, index, _ = place
+    return replace(
+        of_film,
+        id=id,
+        target=CLASSES[target].index(NORMAL),
+        malignant=0,
+        abnormalities=(),
+        images=(StoredImage(store.name, index),),
+    )
 
 
 def _sample(

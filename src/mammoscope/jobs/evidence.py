@@ -103,6 +103,7 @@ def log_look(
 def log_evidence(
     tracker: Tracker,
     predictions: Predictions,
+    samples: Sequence[Sample],
     data: GatheredData,
     *,
     thresholds: Mapping[Level, float] | None,
@@ -114,7 +115,7 @@ def log_evidence(
     """
     evidence, classes = gather_all_evidence(predictions, thresholds)
     lesions = lesions_only(predictions)
-    ideal = ideal_predictions(lesions, data)
+    ideal = ideal_predictions(lesions, samples, data)
     numbers, references = evidence.flat(), {}
     if ideal is not None:
         aucs = quick_auc(ideal)
@@ -141,17 +142,13 @@ def log_evidence(
     return Report(predictions, evidence, classes, references)
 
 
-def ideal_predictions(predictions: Predictions, data: GatheredData) -> Predictions | None:
+def ideal_predictions(predictions: Predictions, samples: Sequence[Sample], data: GatheredData) -> Predictions | None:
     """The same rows as the phantom's ideal observer scores them: by the latents that were drawn. None for real data."""
     if not data.is_phantom:
         return None
     by_abnormality = read_ideal_scores(data.root)
-    by_id = {
-        sample.id: max(by_abnormality[key] for key in sample.abnormalities)
-        for samples in data.samples.values()
-        for sample in samples
-        if sample.abnormalities
-    }
+    scored = (sample for sample in samples if sample.abnormalities)
+    by_id = {sample.id: max(by_abnormality[key] for key in sample.abnormalities) for sample in scored}
     return with_scores(predictions, by_id)
 
 

@@ -24,11 +24,11 @@ def plan_stores(config: TrainConfig, catalog: Catalog) -> Plans:
     plans = {}
     for kind in config.data.kinds:
         for view in config.view.views:
-            plans[kind, view] = plan_store(catalog, kind, view, config.image)
+            plans[kind, view] = plan_store(catalog, kind, view, config.image, config.target.normal_per_image)
             if not plans[kind, view]:
                 raise MammoscopeError(
                     f"data={config.data.name} view={config.view.name}: the source has no usable {kind} in {view} view"
-                    + (" with an ROI mask" if config.image.context else "")
+                    + (" with an ROI mask" if config.image.name is not ImageVariant.full else "")
                 )
     return plans
 
@@ -77,6 +77,7 @@ def _say_estimate(config: TrainConfig, root: Path, folder: Path, work: Sequence[
         return  # preparing will say what is wrong with it
     processes = config.store.workers or os.cpu_count() or 1
     seconds = (time.perf_counter() - started) * len(work) / processes
-    rows = sum(len(w.abnormalities) for w in work) if config.image.context else len(work)
+    patches = sum(len(w.abnormalities) + (w.normal.per_image if w.normal else 0) for w in work)
+    rows = len(work) if config.image.name is ImageVariant.full else patches
     megabytes = rows * config.image.height_px * config.image.width_px * (2 + 1 / 8) / 1e6
     say(f"preparing {folder.name}: {len(work)} films, about {seconds:.0f} s and {megabytes:.0f} MB of disk")

@@ -68,7 +68,13 @@ def _run(
     for partition, batches in ((Partition.train, images), (Partition.validation, validation)):
         log_look(tracker, batches, provenance.data.samples[partition], partition, config.target.name)
     fitted = _fit(config, tracker, classifier, provenance, images, validation, draws)
-    report = log_evidence(tracker, fitted.predictions, provenance.data, thresholds=None)
+    report = log_evidence(
+        tracker,
+        fitted.predictions,
+        provenance.data.samples[Partition.validation],
+        provenance.data,
+        thresholds=None,
+    )
     baseline = frozen_head_aucs(store, config, provenance, report.evidence)
     report = replace(report, references={**report.references, **baseline})
     tracker.describe(describe_run(config, provenance, fitted, report))

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from mammoscope.metrics.classes import ClassEvidence
 from mammoscope.metrics.evidence import Evidence
+from mammoscope.metrics.localisation import Localisation
 from mammoscope.reporting.wording import INTERVAL_NOTE, interval_text
 from mammoscope.vocabulary import RESEARCH_USE_ONLY, Level
 
@@ -71,6 +72,40 @@ def _class_rows(classes: ClassEvidence) -> list[tuple[str, ...]]:
             *map(str, counts),
         )
         for name, counts in zip(classes.names, classes.confusion, strict=True)
+    ]
+
+
+def localisation_table(found: Localisation) -> Table:
+    """A row for each who points at one place of an image."""
+    table = Table(
+        title=f"Peak inside a ROI: {found.n} images of {found.patients} patients",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for number, column in enumerate(_localisation_columns(found)):
+        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+    for row in _localisation_rows(found):
+        table.add_row(*row)
+    return table
+
+
+def localisation_markdown(found: Localisation) -> str:
+    columns = _localisation_columns(found)
+    ruler = ["---"] + ["---:"] * (len(columns) - 1)
+    lines = [_line(row) for row in (columns, ruler, *_localisation_rows(found))]
+    return "\n".join([f"Peak inside a ROI, {found.n} images of {found.patients} patients:", "", *lines])
+
+
+def _localisation_columns(found: Localisation) -> tuple[str, ...]:
+    return "who points", "share of images", f"more than {found.blind.replace('_', ' ')}"
+
+
+def _localisation_rows(found: Localisation) -> list[tuple[str, ...]]:
+    return [
+        (who.replace("_", " "), interval_text(share), interval_text(found.gains[who]) if who in found.gains else "")
+        for who, share in found.shares.items()
     ]
 
 

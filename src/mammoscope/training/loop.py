@@ -83,6 +83,15 @@ def score(fabric: Fabric, network: nn.Module, partition: Epochs) -> np.ndarray:
     return torch.cat(parts).double().cpu().numpy()
 
 
+@torch.inference_mode()
+def score_images(fabric: Fabric, network: nn.Module, images: np.ndarray, *, at_once: int = 64) -> np.ndarray:
+    """The same for images that lie in no store: uint16 (n, height, width) -> float64 (n, classes)."""
+    network.eval()
+    batches = torch.from_numpy(images).unsqueeze(1).split(at_once)
+    parts = [probabilities_of(network(to_inputs(batch, fabric.device))) for batch in batches]
+    return torch.cat(parts).double().cpu().numpy()
+
+
 def _require_finite(total: torch.Tensor, epoch: int, steps: int) -> float:
     value = float(total)
     if not np.isfinite(value):
