@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mammoscope.errors import MammoscopeError
+from mammoscope.records import ClassScores
 from mammoscope.reporting.predictions import read_predictions, write_predictions
 from mammoscope.vocabulary import RESEARCH_USE_ONLY, Level, Partition
 
@@ -78,3 +79,23 @@ def test_an_unknown_partition_is_refused(predictions, tmp_path, metadata):
     pq.write_table(pq.read_table(path).replace_schema_metadata(metadata), path)
     with pytest.raises(MammoscopeError, match=r"allowed are train, validation, test and abnormality"):
         read_predictions(path)
+
+
+def test_classes_come_back_with_a_column_for_each(predictions, tmp_path):
+    names = ("normal", "benign", "malignant")
+    rng = np.random.default_rng(0)
+    scores = ClassScores(
+        names=names,
+        targets=rng.integers(0, 3, len(predictions)).astype(np.int8),
+        probabilities=rng.dirichlet([1, 1, 1], len(predictions)),
+    )
+    path = tmp_path / "p.parquet"
+    write_predictions(replace(predictions, classes=scores), path)
+    table = pq.read_table(path)
+    assert table.column_names[-4:] == ["class", *(f"probability_{name}" for name in names)]
+    assert table["class"].to_pylist() == [names[target] for target in scores.targets]
+    back = read_predictions(path)
+    assert_same(predictions, back)
+    assert back.classes.names == names
+    assert np.array_equal(back.classes.targets, scores.targets)
+    assert np.array_equal(back.classes.probabilities, scores.probabilities)

@@ -67,8 +67,8 @@ def class_map_figure(looks: Sequence[MapLook], title: str, facts: str) -> Figure
             _draw_panel(axes, look, panel)
     _draw_bar(figure, width)
     note = (
-        "Blue: annotated ROIs, which the network is not shown. Cross: the window of highest P(malignant), of lowest "
-        "P(normal).\nUncoloured: too little breast under the window."
+        "Blue: annotated ROIs, which the network is not shown. Cross: the window where P(malignant) is highest,\n"
+        "or P(normal) lowest. Uncoloured: too little breast under the window."
     )
     write_footer(figure, note, left_px=MARGIN_PX)
     return figure

@@ -49,18 +49,18 @@ def confusion_figure(evidence: Evidence, level: Level) -> Figure:
 def class_confusion_figure(classes: ClassEvidence) -> Figure:
     """The same for any number of classes; a row is called what is most probable."""
     figure = blank_figure(WIDTH_PX, HEIGHT_PX)
-    rows = f"n = {classes.n} ({classes.finest} level), {classes.patients} patients; called by the most probable"
+    rows = f"n = {classes.n} ({classes.finest} level), {classes.patients} patients; called what is most probable"
     write_heading(figure, f"Confusion matrix: {classes.partition}, classes", rows, left_px=LEFT_PX)
-    aucs = [f"{name} {interval_text(auc, EN_DASH)}" for name, auc in classes.aucs.items()]
+    aucs = [f"{name} {interval_text(auc, EN_DASH)}".replace("_", " ") for name, auc in classes.aucs.items()]
     lines = [", ".join(aucs[start : start + 2]) for start in range(0, len(aucs), 2)]
-    note = "AUC of each class against the rest: " + ",\n".join(lines).replace("_", " ")
-    write_footer(figure, f"{note}.\nIn brackets: 95 % interval, bootstrap over patients.", left_px=LEFT_PX)
-    axes = place_axes(
-        figure, left_px=LEFT_PX, bottom_px=140 + 28 * len(lines), width_px=800, height_px=620 - 28 * len(lines)
-    )
+    note = ["AUC of each class against the rest, with its 95 % interval by bootstrap over patients:", *lines]
+    write_footer(figure, "\n".join(note), left_px=LEFT_PX)
+    bottom = 110 + 27 * len(lines)
+    axes = place_axes(figure, left_px=LEFT_PX, bottom_px=bottom, width_px=800, height_px=760 - bottom)
     _draw_cells(axes, classes.confusion)
     names = [name.replace("_", "\n", 1).replace("_", " ") for name in classes.names]
-    _name_axes(axes, [f"called\n{name}" if len(names) > 3 else f"called {name}" for name in names], names, "truth")
+    few = len(names) <= 3
+    _name_axes(axes, [f"called {name}" if few else f"called\n{name}" for name in names], names, "truth")
     return figure
 
 
