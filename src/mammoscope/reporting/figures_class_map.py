@@ -21,7 +21,7 @@ from mammoscope.reporting.figures_style import (
     write_heading,
 )
 
-MARGIN_PX, GAP_PX, HEAD_PX, FOOT_PX, CAPTION_PX, PANEL_HEIGHT_PX, BAR_PX = 36, 10, 130, 130, 74, 430, 16
+MARGIN_PX, GAP_PX, HEAD_PX, FOOT_PX, CAPTION_PX, PANEL_HEIGHT_PX, BAR_PX = 36, 10, 130, 130, 112, 430, 16
 PER_ROW = 2  # films; three panels each
 ROI_COLOUR, PEAK_COLOUR = "#56B4E9", "#FFFFFF"
 COLOURS = "inferno"
