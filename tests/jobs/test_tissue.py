@@ -6,6 +6,7 @@ import mlflow
 import numpy as np
 import pytest
 
+from mammoscope.errors import MammoscopeError
 from mammoscope.jobs.evaluate import evaluate
 from mammoscope.jobs.gather import gather
 from mammoscope.jobs.train import train
@@ -115,10 +116,15 @@ def test_the_registered_model_gives_a_column_a_class(finished, monkeypatch):
     np.testing.assert_allclose(columns, predictions.classes.probabilities, atol=1e-5)
 
 
+def test_a_class_with_too_few_patients_is_refused_with_the_counts(configure):
+    with pytest.raises(MammoscopeError, match=r"too few patients of a class in .*0 benign_without_callback, 6 benign"):
+        gather(configure("target=pathology"))
+
+
 @pytest.mark.parametrize(
     ("overrides", "names"),
     [
-        (["target=pathology"], ("benign_without_callback", "benign", "malignant")),
+        (["target=pathology", "data=calc"], ("benign_without_callback", "benign", "malignant")),
         (
             ["target=pathology", "image=full", "data=all", "image.height_px=48", "image.width_px=32"],
             ("benign_without_callback", "benign", "malignant"),
