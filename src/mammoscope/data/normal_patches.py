@@ -76,7 +76,8 @@ def normal_windows(breast: Breast, rois: np.ndarray, image: ImageConfig, count: 
     """
     assert image.window_px is not None, "checks ask for it"
     inside, offset = breast_shares(breast.mask, breast, image.window_px)
-    reach = _blocks(round(MARGIN_FRACTION * image.window_px), breast)
+    # training may move a patch by its jitter, and must not come near a ROI then either
+    reach = _blocks(round((MARGIN_FRACTION + image.jitter_fraction) * image.window_px), breast)
     near = cv2.dilate(_any_in_block(rois, breast), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     near_shares, _ = breast_shares(near > 0, breast, image.window_px)
     places = np.argwhere((inside >= INSIDE_FRACTION) & (near_shares == 0))

@@ -5,7 +5,7 @@ and preprocessing are one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,16 +48,17 @@ class ClassMap:
 
 def slide(film: np.ndarray, breast: Breast, image: ImageConfig, names: tuple[str, ...], score: Score) -> ClassMap:
     """`film` as the reader gives it, `names` the model's classes."""
-    assert image.window_px is not None, "a model that slides was trained on windows of one side"
-    windows = list(sliding_windows(breast, image.window_px))
+    window_px = image.window_px
+    assert window_px is not None, "a model that slides was trained on windows of one side"
+    image = replace(image, jitter_fraction=0)  # what training may move to lies around its patches, and not here
+    windows = list(sliding_windows(breast, window_px))
     images = np.stack([prepare_window(film, breast, window, image).image for window in windows])
-    half = image.window_px / 2
     return ClassMap(
         names=names,
-        window_px=image.window_px,
-        stride_px=_stride(image.window_px),
-        centre_rows=np.array([window.top_px + half for window in windows]),
-        centre_columns=np.array([window.left_px + half for window in windows]),
+        window_px=window_px,
+        stride_px=_stride(window_px),
+        centre_rows=np.array([window.top_px + window_px / 2 for window in windows]),
+        centre_columns=np.array([window.left_px + window_px / 2 for window in windows]),
         probabilities=score(images),
         brightness=np.array([one[one > 0].mean() if one.any() else 0.0 for one in images]),
     )
