@@ -50,14 +50,14 @@ def evaluate(config: TrainConfig, store: TrackingStore, run: RunInfo, partition:
             f"--partition {partition}: it is empty in this source ({data.root}); allowed: one with files"
         )
     check_against(certificate, samples, partition)
+    prefix = _prefix(run, certificate, data.catalog.digest, partition)
+    if can_slide(config.target.name):
+        check_slidable(run, partition, prefix)
     say(f"run {run.id}")
     if partition is Partition.test:
         sealed = data.certificate.members_digest(partition)
         count = store.count_opening(run.id, partition, sealed)
         say(f"opening {count} of the test partition {sealed[:12]} ({len(samples)} samples)")
-    prefix = _prefix(run, certificate, data.catalog.digest, partition)
-    if can_slide(config.target.name):
-        check_slidable(run, partition, prefix)
     fabric, network = _network(config, weights)
     probabilities = score(fabric, network, _batches(config, data, fabric.device, partition))
     predictions = predictions_of(samples, probabilities, partition, config.image.name, config.target.name)
@@ -68,15 +68,14 @@ def evaluate(config: TrainConfig, store: TrackingStore, run: RunInfo, partition:
     title = f"Results on {prefix}{partition}"
     results = results_markdown(report.evidence, report.classes, title=title, references=report.references)
     description = with_section(run.description, title, results)
+    tracker.describe(description)
     show_results(report)
     if can_slide(config.target.name):
-        slid = evaluate_sliding(
-            config, tracker, run, data, partition, partial(score_images, fabric, network), prefix=prefix
-        )
+        ask = partial(score_images, fabric, network)
+        slid = evaluate_sliding(config, tracker, run, data, partition, ask, prefix=prefix)
         title = f"Results on {prefix}{partition}, whole mammograms"
-        description = with_section(description, title, slid.markdown(title))
+        tracker.describe(with_section(description, title, slid.markdown(title)))
         slid.show()
-    tracker.describe(description)
     say(f"run {run.id}")
     return report
 
