@@ -1,5 +1,6 @@
 """target=tissue and target=pathology from end to end: classes, class maps, an image's probabilities, the package."""
 
+import dataclasses
 from pathlib import Path
 
 import mlflow
@@ -8,6 +9,7 @@ import pytest
 
 from mammoscope.errors import MammoscopeError
 from mammoscope.jobs.evaluate import evaluate
+from mammoscope.jobs.evaluate_sliding import check_slidable
 from mammoscope.jobs.gather import gather
 from mammoscope.jobs.train import train
 from mammoscope.metrics.classes import gather_class_evidence, lesions_only
@@ -91,6 +93,18 @@ def test_whole_mammograms_have_probabilities_levels_and_a_map(finished):
     assert (figures / "sliding" / "test_class_map.png").is_file()
     assert (figures / "validation_classes_confusion.png").is_file()
     assert (figures / "sliding" / "test_image_roc.png").is_file()
+
+
+def test_a_threshold_for_whole_mammograms_comes_from_the_runs_own_validation(finished):
+    _, _, run = finished
+    for level in (Level.image, Level.breast, Level.patient):
+        threshold = run.metrics[f"sliding/validation/{level}/threshold"]
+        assert run.metrics[f"sliding/test/{level}/threshold"] == threshold
+    check_slidable(run, "another catalog", Partition.test)
+    without = dataclasses.replace(run, metrics={})
+    check_slidable(without, run.tags["catalog"], Partition.test)
+    with pytest.raises(MammoscopeError, match="no threshold for whole mammograms yet"):
+        check_slidable(without, "another catalog", Partition.test)
 
 
 def test_the_description_tells_the_classes_and_where_the_peak_is(finished):

@@ -52,7 +52,7 @@ def evaluate(config: TrainConfig, store: TrackingStore, run: RunInfo, partition:
     check_against(certificate, samples, partition)
     prefix = _prefix(run, certificate, data.catalog.digest, partition)
     if can_slide(config.target.name):
-        check_slidable(run, partition, prefix)
+        check_slidable(run, data.catalog.digest, partition)
     say(f"run {run.id}")
     if partition is Partition.test:
         sealed = data.certificate.members_digest(partition)

@@ -43,9 +43,10 @@ def can_slide(target: TargetPolicy) -> bool:
     return NORMAL in CLASSES[target]
 
 
-def check_slidable(run: RunInfo, partition: Partition, prefix: str) -> None:
-    """Raises MammoscopeError where no threshold can be had for another source's partition."""
-    if prefix and partition is not Partition.validation and not _stored_thresholds(run):
+def check_slidable(run: RunInfo, catalog: str, partition: Partition) -> None:
+    """Raises MammoscopeError where the threshold would have to be chosen on a validation that is not the run's own."""
+    is_own = catalog == run.tags.get("catalog")
+    if not is_own and partition is not Partition.validation and not _stored_thresholds(run):
         raise MammoscopeError(
             f"run {run.id}: no threshold for whole mammograms yet; `mammoscope evaluate {run.id[:8]}` on the run's own "
             "source chooses it on validation"
@@ -63,7 +64,7 @@ def evaluate_sliding(
     prefix: str,
 ) -> SlidingReport:
     """Metrics and figures as of any evaluation, and those of localisation; class maps of some films."""
-    thresholds = None if partition is Partition.validation else _thresholds(config, run, data, score)
+    thresholds = None if partition is Partition.validation else _thresholds(config, tracker, run, data, score)
     films = slide_partition(config, data, data.samples[partition], score)
     samples = [film.sample for film in films]
     prefix = f"{prefix}{SLIDING}"
@@ -87,7 +88,9 @@ def _predictions(config: TrainConfig, films: Sequence[SlidFilm], partition: Part
     return predictions_of(samples, probabilities, partition, ImageVariant.full, config.target.name)
 
 
-def _thresholds(config: TrainConfig, run: RunInfo, data: GatheredData, score: Score) -> Mapping[Level, float]:
+def _thresholds(
+    config: TrainConfig, tracker: Tracker, run: RunInfo, data: GatheredData, score: Score
+) -> Mapping[Level, float]:
     """Those that an evaluation of validation has stored; else chosen now, which takes a pass over its films."""
     stored = _stored_thresholds(run)
     if stored:
@@ -95,9 +98,15 @@ def _thresholds(config: TrainConfig, run: RunInfo, data: GatheredData, score: Sc
     say("sliding over validation first, where the threshold is chosen")
     films = slide_partition(config, data, data.samples[Partition.validation], score)
     evidence, _ = gather_all_evidence(_predictions(config, films, Partition.validation), None)
-    return dict(evidence.thresholds)
+    chosen = dict(evidence.thresholds)
+    tracker.metrics({_threshold_key(level): value for level, value in chosen.items()})
+    return chosen
 
 
 def _stored_thresholds(run: RunInfo) -> dict[Level, float]:
-    found = {level: run.metrics.get(f"{SLIDING}{Partition.validation}/{level}/threshold") for level in Level}
+    found = {level: run.metrics.get(_threshold_key(level)) for level in Level}
     return {level: value for level, value in found.items() if value is not None}
+
+
+def _threshold_key(level: Level) -> str:
+    return f"{SLIDING}{Partition.validation}/{level}/threshold"

@@ -110,7 +110,7 @@ def partition_rows(config: TrainConfig, catalog: Catalog, assignment: Assignment
 
 
 def _ideal_auc(config: TrainConfig, root: Path) -> float | None:
-    """Known where a sample is an abnormality and all of them count: the latents are Gaussian given that class alone."""
+    """Known where a lesion is one abnormality and all count: the latents are Gaussian given their malignancy alone."""
     marker = read_marker(root)
-    is_known = config.image.name is ImageVariant.roi and config.target.name is TargetPolicy.malignancy
+    is_known = config.image.name is ImageVariant.roi and config.target.name is not TargetPolicy.malignancy_without_bwc
     return marker.ideal_auc if marker is not None and is_known else None
