@@ -20,6 +20,7 @@ NEEDED = {
     "model/timm": ["model.backbone=resnet18"],
     "source/cbis_ddsm": ["source.root=/data"],
     "split/cv5": ["split.fold=0"],
+    "target/tissue_by_kind": ["data=all"],
 }
 
 
@@ -152,3 +153,25 @@ def test_looking_at_the_config_imports_nothing_heavy(argument: str, tmp_path: Pa
     assert done.returncode == 0, done.stderr
     assert "data" in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "loss", "window_px", "context"),
+    [
+        ([], LossName.bce, None, 2.0),
+        (["target=pathology"], LossName.cross_entropy, None, 2.0),
+        (["target=tissue"], LossName.cross_entropy, 128, None),
+        (["target=tissue", "image.window_px=64"], LossName.cross_entropy, 64, None),
+        (["loss=cross_entropy"], LossName.cross_entropy, None, 2.0),
+    ],
+)
+def test_a_target_brings_its_loss_and_its_window(overrides, loss, window_px, context):
+    config = compose_config(overrides)
+    assert (config.loss.name, config.image.window_px, config.image.context) == (loss, window_px, context)
+
+
+@pytest.mark.parametrize("override", ["~target", "target=[tissue,pathology]"])
+def test_no_target_or_two_are_refused_by_its_name(override, capsys):
+    with pytest.raises(SystemExit):
+        door(lambda: compose_config([override]))
+    assert capsys.readouterr().err.startswith("error: target: exactly one option is needed; allowed: malignancy, ")

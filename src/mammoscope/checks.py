@@ -9,7 +9,17 @@ from pathlib import Path
 from mammoscope.config import PhantomConfig, TrainConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.files import refuse_inside
-from mammoscope.vocabulary import CV_FOLDS, ImageVariant, LossName, SourceName, SplitScheme, Trainable
+from mammoscope.vocabulary import (
+    CLASSES,
+    CV_FOLDS,
+    NORMAL,
+    ImageVariant,
+    LossName,
+    SourceName,
+    SplitScheme,
+    TargetPolicy,
+    Trainable,
+)
 
 
 def check_config(config: TrainConfig) -> None:
@@ -90,6 +100,7 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("store.workers", _at_least(0), "0 (a process a core) or more"),
     ("image.height_px", lambda v: 16 <= v <= 8192, "16 to 8192"),
     ("image.width_px", lambda v: 16 <= v <= 8192, "16 to 8192"),
+    ("target.normal_per_image", lambda v: 1 <= v <= 64, "1 to 64"),
     ("image.context", lambda v: 1 <= v <= 20, "1 (the ROI's box itself) to 20"),
     ("model.drop_rate", lambda v: 0 <= v < 1, "0 to below 1"),
     ("model.drop_path_rate", lambda v: 0 <= v < 1, "0 to below 1"),
@@ -116,6 +127,10 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
 # what a name stands for, sorted
 _KINDS = {"mass": ["mass"], "calc": ["calc"], "all": ["calc", "mass"]}
 _VIEWS = {"cc": ["CC"], "mlo": ["MLO"], "both": ["CC", "MLO"], "pair": ["CC", "MLO"]}
+
+
+def _cuts_normal(config: TrainConfig) -> bool:
+    return NORMAL in CLASSES[config.target.name]
 
 
 def _augments(config: TrainConfig) -> bool:
@@ -164,6 +179,31 @@ _COMBINATIONS: tuple[tuple[Callable[[TrainConfig], bool], str], ...] = (
         lambda c: c.image.name is ImageVariant.roi and c.image.context is None and c.image.window_px is None,
         "image.context=null: image=roi needs the side of its window in longer sides of the ROI's box (1 to 20), or in "
         "film pixels as image.window_px",
+    ),
+    (
+        lambda c: c.loss.name is LossName.bce and len(CLASSES[c.target.name]) > 2,
+        "loss=bce: target={config.target.name} has more than two classes; use loss=cross_entropy, which it takes when "
+        "no loss is named",
+    ),
+    (
+        lambda c: c.target.name is TargetPolicy.tissue_by_kind and c.data.name != "all",
+        "target=tissue_by_kind with data={config.data.name}: it tells both kinds apart; use data=all, or target=tissue",
+    ),
+    (
+        lambda c: _cuts_normal(c) and (c.image.name is not ImageVariant.roi or c.view.name == "pair"),
+        "target={config.target.name} with image={config.image.name} view={config.view.name}: it needs patches, whose "
+        "like can be cut from any place of a film; use image=roi with view=cc, mlo or both",
+    ),
+    (
+        lambda c: _cuts_normal(c) and (c.image.context is not None or c.image.window_px is None),
+        "image.context={config.image.context} image.window_px={config.image.window_px}: with "
+        "target={config.target.name} the window is the same for all patches, so that the scale at training is that at "
+        "sliding over whole films; give image.window_px alone, the side of the window in film pixels",
+    ),
+    (
+        lambda c: _cuts_normal(c) != (c.target.normal_per_image is not None),
+        "target.normal_per_image={config.target.normal_per_image}: target={config.target.name} "
+        "takes a number where it cuts normal patches (tissue, tissue_by_kind), null elsewhere",
     ),
     (
         lambda c: c.loss.name is LossName.cross_entropy and c.loss.pos_weight is not None,

@@ -21,7 +21,7 @@ from mammoscope.checks import check_config
 from mammoscope.config import TrainConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.refusals import conf_folder, dotted, explain, groups, options, unknown_key
-from mammoscope.vocabulary import Register
+from mammoscope.vocabulary import CLASSES, NORMAL, LossName, Register, TargetPolicy
 
 
 def home() -> Path:
@@ -43,6 +43,22 @@ def register() -> None:
     OmegaConf.register_new_resolver(
         "mammoscope.unless", lambda given, value: value if given is None else None, replace=True
     )
+    OmegaConf.register_new_resolver("mammoscope.loss", _loss, replace=True)
+    OmegaConf.register_new_resolver("mammoscope.tissue_window", _tissue_window, replace=True)
+
+
+def _loss(target: object) -> str:
+    """The loss that a target takes unless one is named. An unknown target gets any: it is refused by its own name."""
+    return LossName.cross_entropy if len(_classes(target)) > 2 else LossName.bce
+
+
+def _classes(target: object) -> tuple[str, ...]:
+    return CLASSES[TargetPolicy(str(target))] if target in list(TargetPolicy) else ()
+
+
+def _tissue_window(target: object, window_px: int | None) -> int | None:
+    """The recipe's window for targets that cut normal patches, which no ROI's size can guide; none for the others."""
+    return window_px if NORMAL in _classes(target) else None
 
 
 def to_config(composed: DictConfig) -> TrainConfig:

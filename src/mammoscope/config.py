@@ -32,6 +32,7 @@ class SourceRecipe:
     full_width_px: int
     epochs: int
     batch_size: int
+    tissue_window_px: int | None = None  # target=tissue: image.window_px
 
 
 @dataclass(kw_only=True, slots=True)
@@ -91,6 +92,7 @@ class ViewConfig:
 @dataclass(kw_only=True, slots=True)
 class TargetConfig:
     name: TargetPolicy
+    normal_per_image: int | None = None  # tissue: at most so many normal patches are cut from a film
 
 
 @dataclass(kw_only=True, slots=True)

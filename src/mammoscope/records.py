@@ -116,6 +116,15 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClassScores:
+    """What a model of more than two classes says of its rows, in the order of the Predictions that hold it."""
+
+    names: tuple[str, ...]  # vocabulary.CLASSES of the target
+    targets: np.ndarray  # int8: which of `names` a row is
+    probabilities: np.ndarray  # float64 (rows, names); a row adds up to 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Predictions:
     """Scores of one partition, a row a sample; columns are equally long numpy arrays.
 
@@ -132,6 +141,7 @@ class Predictions:
     films: np.ndarray
     targets: np.ndarray  # int8
     scores: np.ndarray  # float64
+    classes: ClassScores | None = None  # of a target with more than two
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -107,6 +107,12 @@ _WRONG_VALUES: tuple[tuple[str, Told], ...] = (
 
 # The first that fits: Hydra's own keys before ours, what names a cause before what only names the override.
 _REFUSALS: tuple[tuple[str, Told], ...] = (
+    (  # conf/train.yaml asks the chosen target for its loss, and there is none, or a list
+        r"Interpolation key '(\w+)' not found",
+        lambda m: (
+            f"{m[1]}: exactly one option is needed; allowed: {', '.join(options(m[1]))}" if options(m[1]) else None
+        ),
+    ),
     (r"(?:Could not find|In '.*?': Could not find|Could not load) '([^'\n]+)'", _no_option),
     (
         r"Key '\w+' (?:is )?not in '\w+'(?:.|\n)*?full_key: (hydra\.[\w.]+)",

@@ -71,6 +71,18 @@ class TargetPolicy(StrEnum):
     tissue_by_kind = "tissue_by_kind"  # normal, and benign and malignant of either kind: five classes
 
 
+# What the loss sees, by target policy: Sample.target counts in these, from harmless to grave.
+NORMAL = "normal"
+CLASSES: dict[TargetPolicy, tuple[str, ...]] = {
+    TargetPolicy.malignancy: ("benign", "malignant"),
+    TargetPolicy.malignancy_without_bwc: ("benign", "malignant"),
+    TargetPolicy.pathology: ("benign_without_callback", "benign", "malignant"),
+    TargetPolicy.tissue: (NORMAL, "benign", "malignant"),
+    TargetPolicy.tissue_by_kind: (NORMAL, "benign_mass", "malignant_mass", "benign_calc", "malignant_calc"),
+}
+# The probability of malignancy, by which all targets compare, is the sum over these.
+MALIGNANT_CLASSES = frozenset({"malignant", "malignant_mass", "malignant_calc"})
+
 CV_FOLDS = 5  # of SplitScheme.cv5
 
 

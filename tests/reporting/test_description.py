@@ -34,8 +34,12 @@ def facts() -> RunFacts:
         split=SplitScheme.official_strict,
         certificate="0123456789abcdef" * 4,
         partitions=(
-            PartitionFacts(partition=Partition.train, patients=120, samples=341, malignant=150),
-            PartitionFacts(partition=Partition.validation, patients=60, samples=120, malignant=40),
+            PartitionFacts(
+                partition=Partition.train, patients=120, samples=341, by_class={"benign": 191, "malignant": 150}
+            ),
+            PartitionFacts(
+                partition=Partition.validation, patients=60, samples=120, by_class={"benign": 80, "malignant": 40}
+            ),
         ),
         weights="random",
         precision="fp32",

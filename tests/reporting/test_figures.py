@@ -11,12 +11,22 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from mammoscope.metrics.classes import ClassEvidence
 from mammoscope.metrics.evidence import Evidence
+from mammoscope.metrics.intervals import Interval
 from mammoscope.metrics.levels import units_at
 from mammoscope.metrics.reference import with_scores
 from mammoscope.metrics.scores import average_precision, roc_auc
-from mammoscope.reporting.figures import batch_figure, confusion_figure, precision_recall_figure, roc_figure
-from mammoscope.vocabulary import RESEARCH_USE_ONLY, Level
+from mammoscope.reporting.figures import (
+    batch_figure,
+    class_confusion_figure,
+    class_map_figure,
+    confusion_figure,
+    precision_recall_figure,
+    roc_figure,
+)
+from mammoscope.reporting.figures_class_map import MapLook
+from mammoscope.vocabulary import CLASSES, RESEARCH_USE_ONLY, Level, Partition, TargetPolicy
 
 
 def texts(figure: Figure) -> list[str]:
@@ -229,3 +239,50 @@ def test_a_batch_that_does_not_fit_together_is_refused(spoil):
 def test_no_pyplot_is_behind_them():
     program = "import sys, mammoscope.reporting.figures; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("target", [TargetPolicy.pathology, TargetPolicy.tissue, TargetPolicy.tissue_by_kind])
+def test_a_confusion_matrix_of_many_classes_shows_every_count(target):
+    names = CLASSES[target]
+    size = len(names)
+    counts = np.arange(101, 101 + size * size).reshape(size, size)
+    interval = Interval(value=0.9, low=0.85, high=0.95, dropped=0)
+    classes = ClassEvidence(
+        partition=Partition.validation,
+        finest=Level.abnormality,
+        names=names,
+        confusion=counts,
+        aucs=dict.fromkeys(names, interval),
+        patients=77,
+    )
+    figure = class_confusion_figure(classes)
+    shown = [text.get_text() for text in figure.axes[0].texts]
+    assert {str(count) for count in counts.ravel()} <= set(shown)
+    assert any("77 patients" in text.get_text() for text in figure.texts)
+    assert not cut_off(figure)
+
+
+def test_a_class_map_shows_both_maps_their_peaks_and_the_rois():
+    rng = np.random.default_rng(0)
+    rois = np.zeros((120, 80), bool)
+    rois[40:60, 30:50] = True
+    values = rng.random((12, 8))
+    values[0, 0] = np.nan
+    look = MapLook(
+        film=rng.random((120, 80)),
+        rois=rois,
+        malignancy=values,
+        normality=1 - values,
+        grid=(0.0, 80.0, 120.0, 0.0),
+        malignant_peak=(50.0, 40.0),
+        abnormal_peak=(10.0, 20.0),
+        caption="Mass-Test_P_00001_LEFT_CC: malignant\nimage: normal 0.10, benign 0.20, malignant 0.70",
+    )
+    for count in (1, 3):
+        figure = class_map_figure([look] * count, "Class maps: test partition", "windows of 128 film px")
+        panels = [axes for axes in figure.axes if axes.get_title()]
+        assert [axes.get_title() for axes in panels] == ["film and ROIs", "P(malignant)", "P(normal)"] * count
+        assert [len(axes.images) for axes in panels] == [1, 2, 2] * count
+        peaks = [axes.lines[0].get_xydata().tolist() for axes in panels[1:3]]
+        assert peaks == [[[40.0, 50.0]], [[20.0, 10.0]]]
+        assert not cut_off(figure)

@@ -6,13 +6,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from mammoscope.errors import MammoscopeError
+from mammoscope.records import ClassScores
 from mammoscope.reporting.predictions import read_predictions, write_predictions
 from mammoscope.vocabulary import RESEARCH_USE_ONLY, Level, Partition
 
 
 def assert_same(ours, theirs):
     assert (ours.partition, ours.finest) == (theirs.partition, theirs.finest)
-    for field in fields(ours)[2:]:
+    for field in (field for field in fields(ours)[2:] if field.name != "classes"):
         left, right = getattr(ours, field.name), getattr(theirs, field.name)
         assert left.dtype.kind == right.dtype.kind
         assert np.array_equal(left, right)
@@ -24,7 +25,11 @@ def test_comes_back_as_it_went(predictions, tmp_path, rows):
         predictions,
         partition=Partition.test,
         finest=Level.image,
-        **{field.name: getattr(predictions, field.name)[rows] for field in fields(predictions)[2:]},
+        **{
+            field.name: getattr(predictions, field.name)[rows]
+            for field in fields(predictions)[2:]
+            if field.name != "classes"
+        },
     )
     write_predictions(some, tmp_path / "predictions.parquet")
     back = read_predictions(tmp_path / "predictions.parquet")
@@ -74,3 +79,23 @@ def test_an_unknown_partition_is_refused(predictions, tmp_path, metadata):
     pq.write_table(pq.read_table(path).replace_schema_metadata(metadata), path)
     with pytest.raises(MammoscopeError, match=r"allowed are train, validation, test and abnormality"):
         read_predictions(path)
+
+
+def test_classes_come_back_with_a_column_for_each(predictions, tmp_path):
+    names = ("normal", "benign", "malignant")
+    rng = np.random.default_rng(0)
+    scores = ClassScores(
+        names=names,
+        targets=rng.integers(0, 3, len(predictions)).astype(np.int8),
+        probabilities=rng.dirichlet([1, 1, 1], len(predictions)),
+    )
+    path = tmp_path / "p.parquet"
+    write_predictions(replace(predictions, classes=scores), path)
+    table = pq.read_table(path)
+    assert table.column_names[-4:] == ["class", *(f"probability_{name}" for name in names)]
+    assert table["class"].to_pylist() == [names[target] for target in scores.targets]
+    back = read_predictions(path)
+    assert_same(predictions, back)
+    assert back.classes.names == names
+    assert np.array_equal(back.classes.targets, scores.targets)
+    assert np.array_equal(back.classes.probabilities, scores.probabilities)

@@ -4,14 +4,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from mammoscope.config import ImageConfig, LossConfig, ModelConfig
+from mammoscope.config import ImageConfig, LossConfig, ModelConfig, TargetConfig
 from mammoscope.data.batches import Batch
 from mammoscope.data.draws import Draws
 from mammoscope.models.classifier import build_classifier
 from mammoscope.training.device import build_fabric
 from mammoscope.training.head import FrozenHead
 from mammoscope.training.loop import score
-from mammoscope.vocabulary import ImageVariant, LossName, Precision, Trainable
+from mammoscope.vocabulary import ImageVariant, LossName, Precision, TargetPolicy, Trainable
 
 
 class FewImages:
@@ -34,6 +34,7 @@ def a_head(loss: LossName = LossName.bce, groups: Sequence[int] = (0,) * 12):
         ModelConfig(name="resnet18", backbone="resnet18", weights="none", trainable=Trainable.all),
         ImageConfig(name=ImageVariant.full, height_px=64, width_px=48),
         LossConfig(name=loss),
+        TargetConfig(name=TargetPolicy.malignancy),
     )
     fabric = build_fabric(torch.device("cpu"), Precision.fp32)
     train, validation = FewImages(), FewImages()

@@ -51,7 +51,7 @@ def test_it_learns_and_reports_each_epoch():
     _, seen = run(Blobs())
     assert [epoch.number for epoch in seen] == [0, 1, 2, 3, 4]
     assert seen[-1].train_loss < 0.6 * seen[0].train_loss
-    scores = seen[-1].scores
+    scores = seen[-1].probabilities[:, 1]
     assert scores.dtype == np.float64
     assert scores[1::2].mean() - scores[0::2].mean() > 0.3
     assert seen[-1].lr == pytest.approx(0.05 * 0.1, rel=0.2)
@@ -71,7 +71,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_in_words():
 def test_scores_are_in_the_partitions_order():
     network, seen = run(Blobs())
     again = score(build_fabric(torch.device("cpu"), Precision.fp32), network, Blobs())
-    np.testing.assert_array_equal(again, seen[-1].scores)
+    np.testing.assert_array_equal(again, seen[-1].probabilities)
 
 
 def test_the_caller_may_stop_at_any_epoch():

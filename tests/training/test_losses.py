@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from mammoscope.config import LossConfig
 from mammoscope.data.draws import Draws
-from mammoscope.training.losses import build_loss
+from mammoscope.training.losses import build_loss, class_weights
 from mammoscope.vocabulary import LossName
 
 LOGITS, TARGETS = torch.tensor([[0.3], [-1.2], [2.0]]), torch.tensor([1.0, 0.0, 1.0])
@@ -55,3 +55,24 @@ def test_sampling_by_patient_weighs_by_what_an_epoch_shows():
     loss = build_loss(LossConfig(name=LossName.bce), [1, 1, 0, 0, 0, 0, 0, 0], share)
     half = build_loss(LossConfig(name=LossName.bce, pos_weight=0.5), [1, 0], np.ones(2))
     assert loss(LOGITS, TARGETS).item() == pytest.approx(half(LOGITS, TARGETS).item(), rel=1e-6)
+
+
+def test_of_many_classes_each_weighs_the_same_in_all():
+    targets = [0] * 6 + [1] * 3 + [2]
+    weights = class_weights(targets, np.ones(10), 3)
+    counts = torch.bincount(torch.tensor(targets))
+    torch.testing.assert_close(weights * counts, torch.full((3,), 10 / 3))
+    loss = build_loss(LossConfig(name=LossName.cross_entropy), targets, np.ones(10), 3)
+    logits = torch.randn(10, 3, generator=torch.Generator().manual_seed(0))
+    expected = functional.cross_entropy(logits, torch.tensor(targets), weight=weights)
+    torch.testing.assert_close(loss(logits, torch.tensor(targets, dtype=torch.float32)), expected)
+
+
+def test_two_classes_keep_the_weights_that_they_come_with():
+    assert class_weights([0, 0, 0, 1], np.ones(4), 2) is None
+
+
+def test_many_classes_that_sampling_has_balanced_are_not_weighed_again():
+    targets = [0] * 6 + [1] * 3 + [2]
+    weights = class_weights(targets, Draws(targets, seed=0).share(), 3)
+    torch.testing.assert_close(weights, torch.ones(3))

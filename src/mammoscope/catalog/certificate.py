@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from mammoscope.catalog.splits import name_some
 from mammoscope.errors import LeakError, MammoscopeError
 from mammoscope.records import Sample
-from mammoscope.vocabulary import Partition, SplitScheme
+from mammoscope.vocabulary import CLASSES, Partition, SplitScheme, TargetPolicy
 
 FORMAT = "mammoscope-split-1"
 FEWEST_PATIENTS = 2  # of each class in each partition: with one, an interval over patients has no width
@@ -93,8 +93,9 @@ def certify(
     fraction: float,
     fold: int | None = None,
     dropped: Sequence[str],
+    classes: Sequence[str] = CLASSES[TargetPolicy.malignancy],
 ) -> Certificate:
-    """The certificate of samples in which no patient and no film crosses, and every partition has both classes.
+    """The certificate of samples in which no patient and no film crosses, and every partition has all classes.
 
     Raises:
         LeakError: naming the patients or films in two partitions.
@@ -102,7 +103,7 @@ def certify(
     """
     samples = {partition: tuple(samples_by_partition.get(partition, ())) for partition in Partition}
     _check_crossing(samples)
-    check_classes({p: [(s.patient, s.malignant) for s in own] for p, own in samples.items()})
+    check_classes({p: [(s.patient, classes[s.target]) for s in own] for p, own in samples.items()}, classes)
     notes = () if samples[Partition.test] else ("the test partition is empty: no file of it is in this source",)
     return Certificate(
         scheme=scheme,
@@ -170,18 +171,25 @@ def _check_crossing(samples: Mapping[Partition, Sequence[Sample]]) -> None:
         )
 
 
-def check_classes(rows: Mapping[Partition, Sequence[tuple[str, int]]]) -> None:
-    """Rows are (patient, target).
+def check_classes(rows: Mapping[Partition, Sequence[tuple[str, str]]], classes: Sequence[str]) -> None:
+    """Rows are (patient, class); classes are those that each partition must have.
 
     Raises MammoscopeError, with the counts, where train, validation or a test that is not empty has too few patients.
     """
     counts = {
-        partition: tuple(len({patient for patient, own in pairs if own == target}) for target in (0, 1))
+        partition: {name: len({patient for patient, own in pairs if own == name}) for name in classes}
         for partition, pairs in rows.items()
     }
-    too_few = [p for p, n in counts.items() if min(n) < FEWEST_PATIENTS and (p is not Partition.test or rows[p])]
+    too_few = [
+        partition
+        for partition, found in counts.items()
+        if min(found.values()) < FEWEST_PATIENTS and (partition is not Partition.test or rows[partition])
+    ]
     if too_few:
-        words = "; ".join(f"{p}: {benign} benign, {malignant} malignant" for p, (benign, malignant) in counts.items())
+        words = "; ".join(
+            f"{partition}: {', '.join(f'{count} {name}' for name, count in found.items())}"
+            for partition, found in counts.items()
+        )
         raise MammoscopeError(
             f"split: too few patients of a class in {' and '.join(too_few)} ({words}); allowed: {FEWEST_PATIENTS} or "
             "more of each. Ways out: more files, another split.validation_fraction or split.seed, view=both or data=all"

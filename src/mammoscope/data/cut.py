@@ -9,7 +9,17 @@ import xxhash
 
 from mammoscope.config import ImageConfig
 from mammoscope.data.films import read_mask, read_source_film
-from mammoscope.data.preprocess import Breast, Prepared, Window, find_breast, mask_box, prepare_full, prepare_roi
+from mammoscope.data.normal_patches import NormalWork, no_normal_patches, normal_id, normal_windows
+from mammoscope.data.preprocess import (
+    Breast,
+    Prepared,
+    Window,
+    find_breast,
+    mask_box,
+    prepare_full,
+    prepare_roi,
+    prepare_window,
+)
 from mammoscope.data.store import StoreRow
 from mammoscope.dicom.read import Film
 from mammoscope.errors import MammoscopeError
@@ -26,6 +36,7 @@ class FilmWork:
 
     mammogram: Mammogram
     abnormalities: tuple[Abnormality, ...]
+    normal: NormalWork | None = None  # target=tissue: what else is cut from it
 
 
 def prepare_film(
@@ -37,7 +48,7 @@ def prepare_film(
     film = read_source_film(source_root / mammogram.path)
     film_hash = hash_film(film.raw)
     breast = find_breast(film.image)
-    masks = list(_confirmed_masks(source_root, work, film, defects))
+    masks = list(confirmed_masks(source_root, work, film, defects))
     if image.name is ImageVariant.full:
         union = np.logical_or.reduce([mask for _, mask in masks]) if masks else None
         cut = prepare_full(film.image, breast, union, image)
@@ -56,6 +67,17 @@ def prepare_film(
     for abnormality, mask in masks:
         cut = prepare_roi(film.image, breast, mask, image)
         yield _row(abnormality.key, mammogram, film_hash, breast, cut), cut
+    if work.normal is not None:
+        others = list(confirmed_masks(source_root, FilmWork(mammogram, work.normal.others), film, []))
+        if not work.normal.is_complete or len(masks) + len(others) < len(work.abnormalities) + len(work.normal.others):
+            defects.append(no_normal_patches(mammogram))
+            return
+        rois = np.logical_or.reduce([mask for _, mask in (*masks, *others)])
+        windows = normal_windows(breast, rois, image, work.normal.per_image, film_hash)
+        for number, window in enumerate(windows, start=1):
+            cut = prepare_window(film.image, breast, window, image)
+            row = _row(normal_id(mammogram, number), mammogram, film_hash, breast, cut, is_normal=True)
+            yield row, cut
 
 
 def _share_outside(mask: np.ndarray, window: Window) -> float:
@@ -72,7 +94,7 @@ def hash_film(raw: np.ndarray) -> str:
 
 
 def _row(
-    id: str, mammogram: Mammogram, film_hash: str, breast: Breast, cut: Prepared
+    id: str, mammogram: Mammogram, film_hash: str, breast: Breast, cut: Prepared, *, is_normal: bool = False
 ) -> Callable[[int, int], StoreRow]:
     # DDSM scanned left breasts with the chest wall at the left edge; copies in circulation are often mirrored
     agrees = (breast.chest_wall is Laterality.left) == (mammogram.laterality is Laterality.left)
@@ -87,13 +109,14 @@ def _row(
             mirrored=cut.mirrored,
             chest_wall_agrees=agrees,
             enlarged=cut.enlarged,
+            is_normal=is_normal,
             **asdict(cut.window),
         )
 
     return placed
 
 
-def _confirmed_masks(
+def confirmed_masks(
     source_root: Path, work: FilmWork, film: Film, defects: list[Defect]
 ) -> Iterator[tuple[Abnormality, np.ndarray]]:
     """The masks that really are masks of this film; what contradicts that goes into `defects`."""

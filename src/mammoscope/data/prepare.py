@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from mammoscope.config import ImageConfig
 from mammoscope.data.cut import FilmWork, prepare_film
+from mammoscope.data.normal_patches import plan_normal
 from mammoscope.data.preprocess import Prepared, preprocessing_hash
 from mammoscope.data.store import (
     PreparedStore,
@@ -36,14 +37,17 @@ Progress = Callable[[int, int], None]  # (mammograms done, mammograms in all)
 Say = Callable[[str], None]
 
 
-def plan_store(catalog: Catalog, kind: AbnormalityKind, view: View, image: ImageConfig) -> tuple[FilmWork, ...]:
-    """The films that go into one store, in the catalog's order."""
+def plan_store(
+    catalog: Catalog, kind: AbnormalityKind, view: View, image: ImageConfig, normal_per_image: int | None = None
+) -> tuple[FilmWork, ...]:
+    """The films that go into one store, in the catalog's order; with `normal_per_image`, normal patches of each too."""
     with_mask: dict[str, list[Abnormality]] = defaultdict(list)
     for abnormality in catalog.abnormalities:
         if abnormality.mask_path is not None:
             with_mask[abnormality.mammogram].append(abnormality)
     films = (m for m in catalog.mammograms if m.kind is kind and m.view is view and m.path is not None)
-    work = (FilmWork(mammogram, tuple(with_mask[mammogram.key])) for mammogram in films)
+    normal = plan_normal(catalog, normal_per_image)
+    work = (FilmWork(mammogram, tuple(with_mask[mammogram.key]), normal(mammogram)) for mammogram in films)
     return tuple(w for w in work if w.abnormalities or image.name is ImageVariant.full)
 
 
@@ -56,6 +60,8 @@ def store_folder(
         [
             [w.mammogram.sop_uid, *_state(source_root, w.mammogram.path)],
             *([a.mask_sop_uid, *_state(source_root, a.mask_path)] for a in w.abnormalities),
+            *([] if w.normal is None else [w.normal.fingerprint]),
+            *([a.mask_sop_uid, *_state(source_root, a.mask_path)] for a in (w.normal.others if w.normal else ())),
         ]
         for w in work
     ]

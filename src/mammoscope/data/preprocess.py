@@ -124,10 +124,13 @@ def mask_box(mask: np.ndarray) -> tuple[int, int, int, int]:
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
-def roi_window(box: tuple[int, int, int, int], context: float) -> Window:
-    """The square around the box's centre whose side is `context` times the box's longer side."""
+def roi_window(box: tuple[int, int, int, int], context: float | None, window_px: int | None = None) -> Window:
+    """The square around the box's centre: its side is `window_px`, else `context` times the box's longer side."""
     top, left, bottom, right = box
-    side = max(1, round(context * max(bottom - top, right - left)))
+    if window_px is None:
+        assert context is not None, "checks ask for one of the two"
+        window_px = max(1, round(context * max(bottom - top, right - left)))
+    side = window_px
     return Window(
         top_px=round((top + bottom - side) / 2), left_px=round((left + right - side) / 2), height_px=side, width_px=side
     )
@@ -135,8 +138,12 @@ def roi_window(box: tuple[int, int, int, int], context: float) -> Window:
 
 def prepare_roi(film: np.ndarray, breast: Breast, mask: np.ndarray, image: ImageConfig) -> Prepared:
     """One abnormality's patch, re-cut from the full film: `mask` is its ROI, bool, in the film's coordinates."""
-    assert image.context is not None, "composition gives image=roi its context"
-    return _cut(film, breast, mask, roi_window(mask_box(mask), image.context), image)
+    return _cut(film, breast, mask, roi_window(mask_box(mask), image.context, image.window_px), image)
+
+
+def prepare_window(film: np.ndarray, breast: Breast, window: Window, image: ImageConfig) -> Prepared:
+    """Any part of a film, as prepare_roi would cut it around a ROI: normal patches, and windows that slide."""
+    return _cut(film, breast, None, window, image)
 
 
 def prepare_full(film: np.ndarray, breast: Breast, mask: np.ndarray | None, image: ImageConfig) -> Prepared:

@@ -43,6 +43,7 @@ class StoreRow:
     left_px: int
     height_px: int
     width_px: int
+    is_normal: bool = False  # cut from tissue away from every ROI
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,9 @@ class PackageFacts:
 
     backbone: str
     model_kwargs: Mapping[str, Any]
-    num_classes: int  # 1: sigmoid; 2: softmax
+    num_classes: int  # 1: sigmoid; more: softmax
+    classes: tuple[str, ...]  # in the order of the outputs; what the loss told apart
+    malignant: tuple[str, ...]  # those of them whose probabilities add up to the score
     mean: float  # of images in [0, 1]
     std: float
     height_px: int
@@ -72,10 +74,10 @@ def write_package(folder: Path, state: Mapping[str, torch.Tensor], facts: Packag
 
 def _signature(facts: PackageFacts) -> ModelSignature:
     images = TensorSpec(np.dtype(np.uint16), (-1, facts.height_px, facts.width_px))
-    return ModelSignature(
-        inputs=Schema([images]),
-        outputs=Schema([ColSpec("double", "malignancy"), ColSpec("boolean", "called_malignant")]),
-    )
+    columns: list[ColSpec | TensorSpec] = [ColSpec("double", "malignancy"), ColSpec("boolean", "called_malignant")]
+    if len(facts.classes) > 2:
+        columns += [ColSpec("double", f"probability_{name}") for name in facts.classes]
+    return ModelSignature(inputs=Schema([images]), outputs=Schema(columns))
 
 
 def _forget_paths(folder: Path) -> None:

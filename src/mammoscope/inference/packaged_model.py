@@ -24,7 +24,8 @@ class PackagedModel(PythonModel):
     """Prepared images -> malignancy scores.
 
     Input: uint16 (n, height_px, width_px), prepared as the facts' preprocessing hash says. Output: a table of n rows,
-    `malignancy` (score in [0, 1]) and `called_malignant` (score at or above the threshold chosen on validation).
+    `malignancy` (score in [0, 1]) and `called_malignant` (score at or above the threshold chosen on validation); where
+    there are more classes than benign and malignant, `probability_<class>` for each, of which malignancy is a sum.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -46,16 +47,24 @@ class PackagedModel(PythonModel):
         size = (self.facts["height_px"], self.facts["width_px"])
         if images.ndim != 3 or images.shape[1:] != size or images.dtype != np.uint16:
             raise ValueError(f"images are {images.dtype} {images.shape}; allowed: uint16 (n, {size[0]}, {size[1]})")
-        scores = [self._score(images[start : start + AT_ONCE]) for start in range(0, len(images), AT_ONCE)]
-        malignancy = np.concatenate(scores) if scores else np.empty(0)
-        return pd.DataFrame({"malignancy": malignancy, "called_malignant": malignancy >= self.facts["threshold"]})
+        classes = self.facts["classes"]
+        batches = [self._probabilities(images[start : start + AT_ONCE]) for start in range(0, len(images), AT_ONCE)]
+        probabilities = np.concatenate(batches) if batches else np.empty((0, len(classes)))
+        malignant = [classes.index(name) for name in self.facts["malignant"]]
+        malignancy = probabilities[:, malignant].sum(axis=1).clip(0, 1)
+        table = pd.DataFrame({"malignancy": malignancy, "called_malignant": malignancy >= self.facts["threshold"]})
+        if len(classes) > 2:
+            table[[f"probability_{name}" for name in classes]] = probabilities
+        return table
 
     @torch.inference_mode()
-    def _score(self, images: np.ndarray) -> np.ndarray:
+    def _probabilities(self, images: np.ndarray) -> np.ndarray:
         pixels = torch.from_numpy(images.astype(np.float32) / FULL_SCALE).unsqueeze(1)
         logits = self.network((pixels - self.facts["mean"]) / self.facts["std"])
-        one = logits.shape[1] == 1
-        return (logits[:, 0].sigmoid() if one else logits.softmax(dim=1)[:, 1]).double().numpy()
+        if logits.shape[1] > 1:
+            return logits.softmax(dim=1).double().numpy()
+        malignant = logits.sigmoid()
+        return torch.cat([1 - malignant, malignant], dim=1).double().numpy()
 
 
 set_model(PackagedModel())

@@ -8,6 +8,7 @@ from mammoscope.jobs.provenance import Provenance
 from mammoscope.records import Predictions
 from mammoscope.reporting.description import PartitionFacts, RunFacts, run_description
 from mammoscope.tracking.origin import code_tags
+from mammoscope.vocabulary import CLASSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,10 @@ def describe_run(config: TrainConfig, provenance: Provenance, fitted: Fitted, re
                 partition=partition,
                 patients=len({sample.patient for sample in samples}),
                 samples=len(samples),
-                malignant=sum(sample.malignant for sample in samples),
+                by_class={
+                    name: sum(sample.target == number for sample in samples)
+                    for number, name in enumerate(CLASSES[config.target.name])
+                },
             )
             for partition, samples in data.samples.items()
         ),
@@ -55,4 +59,4 @@ def describe_run(config: TrainConfig, provenance: Provenance, fitted: Fitted, re
         commit=code["git_commit"] + (" + changes" if code["git_dirty"] == "true" else ""),
         warnings=data.notes,
     )
-    return run_description(facts, report.evidence, references=report.references)
+    return run_description(facts, report.evidence, report.classes, references=report.references)

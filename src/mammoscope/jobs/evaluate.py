@@ -2,19 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
-import numpy as np
 import torch
+from lightning_fabric import Fabric
+from torch import nn
 
 from mammoscope.catalog.certificate import Certificate, check_against
 from mammoscope.config import TrainConfig
-from mammoscope.data.batches import plain_batches
+from mammoscope.data.batches import Batches, plain_batches
 from mammoscope.data.preprocess import preprocessing_hash
 from mammoscope.errors import MammoscopeError
+from mammoscope.jobs.evaluate_sliding import can_slide, check_slidable, evaluate_sliding
 from mammoscope.jobs.evidence import Report, log_evidence, predictions_of, show_results
 from mammoscope.jobs.gather import GatheredData, gather
 from mammoscope.jobs.provenance import log_dataset
-from mammoscope.metrics.evidence import gather_evidence
 from mammoscope.models.classifier import build_classifier
 from mammoscope.reporting.console import say
 from mammoscope.reporting.description import with_section
@@ -23,7 +25,7 @@ from mammoscope.tracking.lookup import RunInfo
 from mammoscope.tracking.store import TrackingStore
 from mammoscope.training.checkpoint import BEST, load_weights
 from mammoscope.training.device import build_fabric, find_device, find_precision
-from mammoscope.training.loop import score
+from mammoscope.training.loop import score, score_images
 from mammoscope.vocabulary import Level, Partition, Trainable
 
 ELSEWHERE = "elsewhere"  # prefix of results on another source, so that the run's own numbers stay what they were
@@ -48,22 +50,32 @@ def evaluate(config: TrainConfig, store: TrackingStore, run: RunInfo, partition:
             f"--partition {partition}: it is empty in this source ({data.root}); allowed: one with files"
         )
     check_against(certificate, samples, partition)
+    prefix = _prefix(run, certificate, data.catalog.digest, partition)
+    if can_slide(config.target.name):
+        check_slidable(run, data.catalog.digest, partition)
     say(f"run {run.id}")
     if partition is Partition.test:
         sealed = data.certificate.members_digest(partition)
         count = store.count_opening(run.id, partition, sealed)
         say(f"opening {count} of the test partition {sealed[:12]} ({len(samples)} samples)")
-    predictions = predictions_of(samples, _score(config, weights, data, partition), partition, config.image.name)
-    evidence = gather_evidence(predictions, thresholds=thresholds, rng=np.random.default_rng(0))
+    fabric, network = _network(config, weights)
+    probabilities = score(fabric, network, _batches(config, data, fabric.device, partition))
+    predictions = predictions_of(samples, probabilities, partition, config.image.name, config.target.name)
     tracker = store.reopen(run.id)
-    prefix = _prefix(run, certificate, data.catalog.digest, partition)
     log_dataset(tracker, config, data, samples, partition)
     tracker.tags({f"{prefix}{partition}.catalog": data.catalog.digest})
-    report = log_evidence(tracker, predictions, evidence, data, prefix=prefix)
+    report = log_evidence(tracker, predictions, samples, data, thresholds=thresholds, prefix=prefix)
     title = f"Results on {prefix}{partition}"
-    results = results_markdown(report.evidence, title=title, references=report.references)
-    tracker.describe(with_section(run.description, title, results))
+    results = results_markdown(report.evidence, report.classes, title=title, references=report.references)
+    description = with_section(run.description, title, results)
+    tracker.describe(description)
     show_results(report)
+    if can_slide(config.target.name):
+        ask = partial(score_images, fabric, network)
+        slid = evaluate_sliding(config, tracker, run, data, partition, ask, prefix=prefix)
+        title = f"Results on {prefix}{partition}, whole mammograms"
+        tracker.describe(with_section(description, title, slid.markdown(title)))
+        slid.show()
     say(f"run {run.id}")
     return report
 
@@ -94,14 +106,15 @@ def _thresholds(run: RunInfo) -> Mapping[Level, float]:
     return thresholds
 
 
-def _score(
-    config: TrainConfig, weights: Mapping[str, torch.Tensor], data: GatheredData, partition: Partition
-) -> np.ndarray:
+def _network(config: TrainConfig, weights: Mapping[str, torch.Tensor]) -> tuple[Fabric, nn.Module]:
     device = find_device(config.trainer)
     architecture = replace(config.model, weights="none", trainable=Trainable.all)
-    classifier, _ = build_classifier(architecture, config.image, config.loss)
+    classifier, _ = build_classifier(architecture, config.image, config.loss, config.target)
     classifier.load_state_dict(weights)
-    pin = device.type == "cuda"
-    batches = plain_batches(data.samples[partition], data.stores, batch_size=config.trainer.batch_size, pin=pin)
     fabric = build_fabric(device, find_precision(config.trainer, device))
-    return score(fabric, fabric.setup(classifier), batches)
+    return fabric, fabric.setup(classifier)
+
+
+def _batches(config: TrainConfig, data: GatheredData, device: torch.device, partition: Partition) -> Batches:
+    pin = device.type == "cuda"
+    return plain_batches(data.samples[partition], data.stores, batch_size=config.trainer.batch_size, pin=pin)

@@ -17,7 +17,7 @@ from mammoscope.jobs.stores import check_rows, open_stores, plan_stores
 from mammoscope.phantom import read_marker
 from mammoscope.records import Abnormality, Catalog, Sample
 from mammoscope.reporting.console import progress, say
-from mammoscope.vocabulary import ImageVariant, Partition, TargetPolicy
+from mammoscope.vocabulary import CLASSES, ImageVariant, Partition, TargetPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +62,12 @@ def gather(config: TrainConfig, *, refuse_early: bool = True) -> GatheredData:
     rows = partition_rows(config, catalog, assignment)
     plans = plan_stores(config, catalog)
     if refuse_early:
-        check_rows(rows, plans, config.image.name)
+        check_rows(rows, plans, config.image.name, config.target.name)
     stores = open_stores(config, root, plans)
     mammograms = {mammogram.key: mammogram for mammogram in catalog.mammograms}
-    samples = {p: build_samples(own, mammograms, stores, config.image.name) for p, own in rows.items()}
+    samples = {
+        p: build_samples(own, mammograms, stores, config.image.name, config.target.name) for p, own in rows.items()
+    }
     certificate = certify(
         samples,
         scheme=config.split.name,
@@ -73,6 +75,7 @@ def gather(config: TrainConfig, *, refuse_early: bool = True) -> GatheredData:
         fraction=config.split.validation_fraction,
         fold=config.split.fold,
         dropped=assignment.dropped,
+        classes=CLASSES[config.target.name],
     )
     return GatheredData(
         root=root,
@@ -107,7 +110,7 @@ def partition_rows(config: TrainConfig, catalog: Catalog, assignment: Assignment
 
 
 def _ideal_auc(config: TrainConfig, root: Path) -> float | None:
-    """Known where a sample is an abnormality and all of them count: the latents are Gaussian given that class alone."""
+    """Known where a lesion is one abnormality and all count: the latents are Gaussian given their malignancy alone."""
     marker = read_marker(root)
-    is_known = config.image.name is ImageVariant.roi and config.target.name is TargetPolicy.malignancy
+    is_known = config.image.name is ImageVariant.roi and config.target.name is not TargetPolicy.malignancy_without_bwc
     return marker.ideal_auc if marker is not None and is_known else None

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from mammoscope.catalog.census import census
 from mammoscope.catalog.splits import name_some
 from mammoscope.config import TrainConfig
-from mammoscope.data.store import PreparedStore
+from mammoscope.data.normal_patches import NO_NORMAL_PATCHES
+from mammoscope.data.store import PreparedStore, StoreRow
 from mammoscope.records import Catalog, Sample
 from mammoscope.vocabulary import Partition
 
@@ -30,6 +31,8 @@ def notes_on(
     if pixels:
         notes.append(f"{pixels} defects found in the pixels while preparing (defects.parquet of the stores)")
     rows = [row for store in stores for row in store.rows]
+    if config.target.normal_per_image is not None:
+        notes.append(_normal_note(config.target.normal_per_image, rows, stores))
     enlarged = sum(row.enlarged > 1 for row in rows)
     if enlarged > len(rows) / 2:
         size = f"{config.image.height_px} x {config.image.width_px} px"
@@ -45,6 +48,17 @@ def notes_on(
     if not samples[Partition.test]:
         notes.append("the test partition is empty in this download: no test evidence can be had")
     return tuple(notes)
+
+
+def _normal_note(per_image: int, rows: Sequence[StoreRow], stores: Sequence[PreparedStore]) -> str:
+    films = {row.mammogram for row in rows if not row.is_normal}
+    having = {row.mammogram for row in rows if row.is_normal}
+    refused = {d.row for store in stores for d in store.defects if d.problem == NO_NORMAL_PATCHES}
+    patches = sum(row.is_normal for row in rows)
+    return (
+        f"{patches} normal patches of {len(having)} films, at most {per_image} a film; none of {len(refused)} films "
+        f"whose ROIs are not all known, and of {len(films - having - refused)} without room away from their ROIs"
+    )
 
 
 def _shared_films(samples: Mapping[Partition, Sequence[Sample]]) -> list[str]:

@@ -22,6 +22,7 @@ from mammoscope.tracking.run import Tracker
 from mammoscope.vocabulary import RESEARCH_USE_ONLY, Partition, Precision, SourceName, TargetPolicy, Trainable
 
 CONFIG_FILE = "config.yaml"
+_TARGET_IN_NAMES = {TargetPolicy.malignancy: "", TargetPolicy.malignancy_without_bwc: "-nobwc"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Provenance:
 def run_name(config: TrainConfig) -> str:
     """What differs first, because the UI cuts names after some 18 characters: resnet50-calc-roi-both-s0."""
     head = "-head" if config.model.trainable is Trainable.head else ""
-    target = "-nobwc" if config.target.name is TargetPolicy.malignancy_without_bwc else ""
+    target = _TARGET_IN_NAMES.get(config.target.name, f"-{config.target.name}")
     variant = f"{config.data.name}-{config.image.name}-{config.view.name}"
     fold = "" if config.split.fold is None else f"-fold{config.split.fold}"
     return f"{config.model.name}{head}-{variant}{target}{fold}-s{config.seed}"

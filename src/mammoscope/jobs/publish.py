@@ -17,7 +17,7 @@ from mammoscope.reporting.console import say
 from mammoscope.reporting.wording import interval_text
 from mammoscope.tracking.run import Tracker
 from mammoscope.tracking.store import TrackingStore
-from mammoscope.vocabulary import RESEARCH_USE_ONLY, Register
+from mammoscope.vocabulary import CLASSES, MALIGNANT_CLASSES, RESEARCH_USE_ONLY, Register
 
 
 def publish(
@@ -59,6 +59,8 @@ def _facts(
         backbone=architecture.backbone,
         model_kwargs=architecture.arguments,
         num_classes=architecture.outputs,
+        classes=CLASSES[config.target.name],
+        malignant=tuple(name for name in CLASSES[config.target.name] if name in MALIGNANT_CLASSES),
         mean=architecture.mean,
         std=architecture.std,
         height_px=config.image.height_px,

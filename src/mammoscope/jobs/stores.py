@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mammoscope.catalog.certificate import check_classes
-from mammoscope.catalog.selection import target_of
+from mammoscope.catalog.selection import class_name
 from mammoscope.config import TrainConfig
 from mammoscope.data.cut import FilmWork, prepare_film
 from mammoscope.data.prepare import plan_store, prepare_store, store_folder
@@ -14,7 +14,7 @@ from mammoscope.data.store import INDEX, PreparedStore
 from mammoscope.errors import MammoscopeError
 from mammoscope.records import Abnormality, Catalog
 from mammoscope.reporting.console import progress, say
-from mammoscope.vocabulary import AbnormalityKind, ImageVariant, Partition, View
+from mammoscope.vocabulary import CLASSES, NORMAL, AbnormalityKind, ImageVariant, Partition, TargetPolicy, View
 
 Plans = Mapping[tuple[AbnormalityKind, View], tuple[FilmWork, ...]]
 
@@ -24,23 +24,26 @@ def plan_stores(config: TrainConfig, catalog: Catalog) -> Plans:
     plans = {}
     for kind in config.data.kinds:
         for view in config.view.views:
-            plans[kind, view] = plan_store(catalog, kind, view, config.image)
+            plans[kind, view] = plan_store(catalog, kind, view, config.image, config.target.normal_per_image)
             if not plans[kind, view]:
                 raise MammoscopeError(
                     f"data={config.data.name} view={config.view.name}: the source has no usable {kind} in {view} view"
-                    + (" with an ROI mask" if config.image.context else "")
+                    + (" with an ROI mask" if config.image.name is not ImageVariant.full else "")
                 )
     return plans
 
 
-def check_rows(rows: Mapping[Partition, Sequence[Abnormality]], plans: Plans, variant: ImageVariant) -> None:
+def check_rows(
+    rows: Mapping[Partition, Sequence[Abnormality]], plans: Plans, variant: ImageVariant, target: TargetPolicy
+) -> None:
     """Refuses, before hours of preparing, a split that no preparing could make good."""
     planned = {key for plan in plans.values() for work in plan for key in _keys(work, variant)}
     check_classes(
         {
-            partition: [(row.patient, target_of(row)) for row in own if {row.key, row.mammogram} & planned]
+            partition: [(row.patient, class_name(row, target)) for row in own if {row.key, row.mammogram} & planned]
             for partition, own in rows.items()
-        }
+        },
+        [name for name in CLASSES[target] if name != NORMAL],  # which are cut from films that preparing has yet to see
     )
 
 
@@ -74,6 +77,7 @@ def _say_estimate(config: TrainConfig, root: Path, folder: Path, work: Sequence[
         return  # preparing will say what is wrong with it
     processes = config.store.workers or os.cpu_count() or 1
     seconds = (time.perf_counter() - started) * len(work) / processes
-    rows = sum(len(w.abnormalities) for w in work) if config.image.context else len(work)
+    patches = sum(len(w.abnormalities) + (w.normal.per_image if w.normal else 0) for w in work)
+    rows = len(work) if config.image.name is ImageVariant.full else patches
     megabytes = rows * config.image.height_px * config.image.width_px * (2 + 1 / 8) / 1e6
     say(f"preparing {folder.name}: {len(work)} films, about {seconds:.0f} s and {megabytes:.0f} MB of disk")

@@ -4,8 +4,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-
 from mammoscope.config import TrainConfig
 from mammoscope.data.batches import Batches, plain_batches, train_batches
 from mammoscope.data.draws import Draws, build_draws
@@ -16,7 +14,8 @@ from mammoscope.jobs.gather import gather, say_partitions
 from mammoscope.jobs.provenance import Provenance, log_provenance, run_name, run_tags, write_local_config
 from mammoscope.jobs.publish import publish
 from mammoscope.jobs.tracking import open_tracking
-from mammoscope.metrics.evidence import gather_evidence, quick_auc
+from mammoscope.metrics.classes import lesions_only
+from mammoscope.metrics.evidence import quick_auc
 from mammoscope.models.classifier import Classifier, build_classifier
 from mammoscope.reporting.console import say
 from mammoscope.tracking.liveness import running
@@ -27,7 +26,7 @@ from mammoscope.training.device import build_fabric, find_device, find_precision
 from mammoscope.training.learner import build_learner
 from mammoscope.training.loop import Epoch, train_epochs
 from mammoscope.training.optimizer import check_optimizer
-from mammoscope.vocabulary import Level, Partition, Trainable
+from mammoscope.vocabulary import CLASSES, Level, Partition, Trainable
 
 
 def train(config: TrainConfig) -> str:
@@ -38,7 +37,7 @@ def train(config: TrainConfig) -> str:
     check_optimizer(config.optimizer)
     device = find_device(config.trainer)
     seed_everything(config.seed)
-    classifier, weights = build_classifier(config.model, config.image, config.loss)
+    classifier, weights = build_classifier(config.model, config.image, config.loss, config.target)
     store = open_tracking(config.tracking)
     data = gather(config)
     provenance = Provenance(data, weights, device, find_precision(config.trainer, device))
@@ -66,12 +65,17 @@ def _run(
     log_provenance(tracker, config, provenance)
     draws = build_draws(provenance.data.samples[Partition.train], config.trainer.sampling, config.seed)
     images, validation = _batches(config, provenance, draws)
-    log_look(tracker, images, provenance.data.samples[Partition.train], Partition.train)
-    log_look(tracker, validation, provenance.data.samples[Partition.validation], Partition.validation)
+    for partition, batches in ((Partition.train, images), (Partition.validation, validation)):
+        log_look(tracker, batches, provenance.data.samples[partition], partition, config.target.name)
     fitted = _fit(config, tracker, classifier, provenance, images, validation, draws)
-    evidence = gather_evidence(fitted.predictions, thresholds=None, rng=np.random.default_rng(0))
-    report = log_evidence(tracker, fitted.predictions, evidence, provenance.data)
-    baseline = frozen_head_aucs(store, config, provenance, evidence)
+    report = log_evidence(
+        tracker,
+        fitted.predictions,
+        provenance.data.samples[Partition.validation],
+        provenance.data,
+        thresholds=None,
+    )
+    baseline = frozen_head_aucs(store, config, provenance, report.evidence)
     report = replace(report, references={**report.references, **baseline})
     tracker.describe(describe_run(config, provenance, fitted, report))
     publish(config, store, tracker, classifier, provenance, report)
@@ -117,6 +121,7 @@ def _fit(
         draws,
         trainable=config.model.trainable,
         train_targets=[sample.target for sample in samples[Partition.train]],
+        classes=len(CLASSES[config.target.name]),
         loss=config.loss,
         optimizer=config.optimizer,
         schedule=config.schedule,
@@ -136,9 +141,13 @@ def _fit(
         clip_norm=config.trainer.clip_norm,
     ):
         predictions = predictions_of(
-            samples[Partition.validation], epoch.scores, Partition.validation, config.image.name
+            samples[Partition.validation],
+            epoch.probabilities,
+            Partition.validation,
+            config.image.name,
+            config.target.name,
         )
-        aucs, passed_s = quick_auc(predictions), time.perf_counter() - started
+        aucs, passed_s = quick_auc(lesions_only(predictions)), time.perf_counter() - started
         _log_epoch(tracker, epoch, aucs)
         auc = aucs[predictions.finest]  # the finest level has the most rows, so it tells epochs apart best
         _say_epoch(epoch, config.trainer.epochs, f"validation {predictions.finest} AUC {auc:.3f}", passed_s)

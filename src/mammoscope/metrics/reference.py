@@ -23,4 +23,4 @@ def with_scores(predictions: Predictions, scores_by_id: Mapping[str, float]) -> 
             f"({len(missing)} of {len(predictions)} are missing); allowed is one for every row"
         )
     scores = np.array([scores_by_id[id] for id in predictions.ids.tolist()], dtype=np.float64)
-    return replace(predictions, scores=scores)
+    return replace(predictions, scores=scores, classes=None)

@@ -10,11 +10,11 @@ import timm
 import torch
 from torch import nn
 
-from mammoscope.config import ImageConfig, LossConfig, ModelConfig
+from mammoscope.config import ImageConfig, LossConfig, ModelConfig, TargetConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.models.lite import LITE_PACKAGES
 from mammoscope.models.weights import Weights, find_weights
-from mammoscope.vocabulary import LossName, Trainable
+from mammoscope.vocabulary import CLASSES, LossName, Trainable
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Architecture:
 
     backbone: str
     arguments: dict[str, Any]
-    outputs: int  # 1 logit (bce) or 2 (cross_entropy)
+    outputs: int  # 1 logit (bce), or one a class (cross_entropy)
     mean: float
     std: float
 
@@ -69,14 +69,17 @@ def _last_layer(backbone: Backbone, name: str) -> nn.Linear:
     raise MammoscopeError(f"model.trainable=head: {name} ends in {found}, not in one linear layer; use trainable=all")
 
 
-def scores_of(logits: torch.Tensor) -> torch.Tensor:
-    """Logits (batch, 1 or 2) -> probability of malignancy (batch,), float32."""
+def probabilities_of(logits: torch.Tensor) -> torch.Tensor:
+    """Logits (batch, outputs) -> probabilities float32 (batch, classes); one output stands for benign and malignant."""
     logits = logits.float()
-    return logits[:, 0].sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)[:, 1]
+    if logits.shape[1] > 1:
+        return logits.softmax(dim=1)
+    malignant = logits.sigmoid()
+    return torch.cat([1 - malignant, malignant], dim=1)
 
 
-def outputs_for(loss: LossConfig) -> int:
-    return 1 if loss.name is LossName.bce else 2
+def outputs_for(loss: LossConfig, target: TargetConfig) -> int:
+    return 1 if loss.name is LossName.bce else len(CLASSES[target.name])
 
 
 def _check_backbone(model: ModelConfig) -> None:
@@ -92,7 +95,9 @@ def _check_backbone(model: ModelConfig) -> None:
     )
 
 
-def build_classifier(model: ModelConfig, image: ImageConfig, loss: LossConfig) -> tuple[Classifier, Weights]:
+def build_classifier(
+    model: ModelConfig, image: ImageConfig, loss: LossConfig, target: TargetConfig
+) -> tuple[Classifier, Weights]:
     """Raises MammoscopeError: unknown backbone, an image size that it cannot take, weights that cannot be had."""
     _check_backbone(model)
     weights = find_weights(model)
@@ -110,7 +115,7 @@ def build_classifier(model: ModelConfig, image: ImageConfig, loss: LossConfig) -
             pretrained=overlay is not None,
             pretrained_cfg_overlay=overlay,
             in_chans=1,
-            num_classes=outputs_for(loss),
+            num_classes=outputs_for(loss, target),
             drop_rate=model.drop_rate,
             **arguments,
         )
@@ -125,7 +130,7 @@ def build_classifier(model: ModelConfig, image: ImageConfig, loss: LossConfig) -
     settings = timm.get_pretrained_cfg(model.backbone)
     mean, std = settings.mean if settings else (0.5,), settings.std if settings else (0.5,)
     architecture = Architecture(
-        model.backbone, arguments, outputs_for(loss), sum(mean) / len(mean), sum(std) / len(std)
+        model.backbone, arguments, outputs_for(loss, target), sum(mean) / len(mean), sum(std) / len(std)
     )
     classifier = Classifier(backbone, architecture)
     _check_size(classifier, model, image)

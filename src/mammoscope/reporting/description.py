@@ -4,9 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mammoscope.metrics.classes import ClassEvidence
 from mammoscope.metrics.evidence import Evidence
 from mammoscope.reporting.tables import results_markdown
 from mammoscope.vocabulary import (
+    CLASSES,
     RESEARCH_USE_ONLY,
     AbnormalityKind,
     ImageVariant,
@@ -29,7 +31,7 @@ class PartitionFacts:
     partition: Partition
     patients: int
     samples: int
-    malignant: int  # samples
+    by_class: Mapping[str, int]  # samples, by vocabulary.CLASSES of the target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +61,11 @@ class RunFacts:
     warnings: tuple[str, ...]
 
 
-def run_description(facts: RunFacts, evidence: Evidence, *, references: Mapping[str, float]) -> str:
+def run_description(
+    facts: RunFacts, evidence: Evidence, classes: ClassEvidence | None = None, *, references: Mapping[str, float]
+) -> str:
     """As many of the warnings as there is room for, and the count of the others."""
-    results = results_markdown(evidence, title=f"Results on {evidence.partition}", references=references)
+    results = results_markdown(evidence, classes, title=f"Results on {evidence.partition}", references=references)
     text = "\n\n".join([_opening(facts), results, _data(facts), _making(facts)])
     return text + _warnings(facts.warnings, LETTERS_MAX - len(text))
 
@@ -84,14 +88,25 @@ def _opening(facts: RunFacts) -> str:
     phantom = " **Phantom data: drawn from nothing, no patient is behind these numbers.**" if facts.is_phantom else ""
     return (
         f"**{RESEARCH_USE_ONLY}**{phantom}\n\n"
-        f"`{facts.backbone}` ({what}), trained for {facts.epochs} epochs to tell malignant from benign {kinds} in "
+        f"`{facts.backbone}` ({what}), trained for {facts.epochs} epochs to tell {_told_apart(facts)} {kinds} in "
         f"{subject} of {facts.height_px} x {facts.width_px} px, {' and '.join(facts.views)} views, target "
         f"`{facts.target}`. The weights of epoch {facts.best_epoch} were kept."
     )
 
 
+def _told_apart(facts: RunFacts) -> str:
+    names = [name.replace("_", " ") for name in CLASSES[facts.target]]
+    if len(names) == 2:
+        return "malignant from benign"
+    return f"{', '.join(names[:-1])} and {names[-1]} apart, of"
+
+
 def _data(facts: RunFacts) -> str:
-    rows = [f"| {part.partition} | {part.patients} | {part.samples} | {part.malignant} |" for part in facts.partitions]
+    counted = [name for name in CLASSES[facts.target] if len(CLASSES[facts.target]) > 2 or name == "malignant"]
+    rows = []
+    for part in facts.partitions:
+        counts = (part.patients, part.samples, *(part.by_class[name] for name in counted))
+        rows.append(f"| {part.partition} | {' | '.join(map(str, counts))} |")
     return "\n".join(
         [
             "### Data",
@@ -99,8 +114,8 @@ def _data(facts: RunFacts) -> str:
             f"Source `{facts.source}`, split `{facts.split}`, certificate `{facts.certificate[:DIGEST_LETTERS]}`: "
             "no patient and no film is in two partitions.",
             "",
-            "| partition | patients | samples | malignant |",
-            "| --- | ---: | ---: | ---: |",
+            f"| partition | patients | samples | {' | '.join(counted)} |",
+            f"| --- | ---: | ---: |{' ---: |' * len(counted)}",
             *rows,
         ]
     )

@@ -1,5 +1,9 @@
-"""Predictions <-> Parquet: a row a sample; the partition, and what a row is, stand in the schema's metadata."""
+"""Predictions <-> Parquet: a row a sample; the partition, and what a row is, stand in the schema's metadata.
 
+A model of more than two classes adds the row's own class, by name, and a column for the probability of each.
+"""
+
+import json
 from dataclasses import fields
 from pathlib import Path
 
@@ -9,7 +13,7 @@ import pyarrow.parquet as pq
 
 from mammoscope.errors import MammoscopeError
 from mammoscope.files import written_whole
-from mammoscope.records import Predictions
+from mammoscope.records import ClassScores, Predictions
 from mammoscope.vocabulary import RESEARCH_USE_ONLY, Level, Partition
 
 OF_ALL_ROWS = ("partition", "finest")
@@ -23,18 +27,25 @@ SCHEMA = pa.schema(
     [
         pa.field(COLUMNS[field.name], NUMBERS.get(COLUMNS[field.name], pa.string()), nullable=False)
         for field in fields(Predictions)
-        if field.name not in OF_ALL_ROWS
+        if field.name in COLUMNS
     ]
 )
 
 
 def write_predictions(predictions: Predictions, path: Path) -> None:
     """Whole or not at all, into a folder that exists."""
-    metadata = {name: str(getattr(predictions, name)) for name in OF_ALL_ROWS} | {"note": RESEARCH_USE_ONLY}
+    scores = predictions.classes
+    names = () if scores is None else scores.names
+    metadata = {name: str(getattr(predictions, name)) for name in OF_ALL_ROWS}
+    metadata |= {"classes": json.dumps(names), "note": RESEARCH_USE_ONLY}
     arrays = {column: getattr(predictions, name) for name, column in COLUMNS.items()}
-    columns = [pa.array(arrays[field.name].tolist(), type=field.type) for field in SCHEMA]
+    if scores is not None:
+        arrays["class"] = np.array(names)[scores.targets]
+        arrays |= {_probability(name): scores.probabilities[:, number] for number, name in enumerate(names)}
+    schema = _schema(names)
+    columns = [pa.array(arrays[field.name].tolist(), type=field.type) for field in schema]
     with written_whole(path) as unfinished:
-        pq.write_table(pa.table(columns, schema=SCHEMA.with_metadata(metadata)), unfinished)
+        pq.write_table(pa.table(columns, schema=schema.with_metadata(metadata)), unfinished)
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -43,11 +54,13 @@ def read_predictions(path: Path) -> Predictions:
         table = pq.read_table(path, partitioning=None)
     except (OSError, pa.ArrowException) as error:
         raise MammoscopeError(f"{path}: not readable as predictions ({error})") from error
-    if not table.schema.equals(SCHEMA):
-        raise MammoscopeError(
-            f"{path}: the columns are {_columns(table.schema)}; allowed are those of predictions, {_columns(SCHEMA)}"
-        )
     metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    names = tuple(json.loads(metadata.get("classes", "[]")))
+    schema = _schema(names)
+    if not table.schema.equals(schema):
+        raise MammoscopeError(
+            f"{path}: the columns are {_columns(table.schema)}; allowed are those of predictions, {_columns(schema)}"
+        )
     try:
         partition, finest = Partition(metadata["partition"]), Level(metadata["finest"])
     except (KeyError, ValueError) as error:
@@ -59,7 +72,29 @@ def read_predictions(path: Path) -> Predictions:
         name: np.array(table[column].to_pylist(), dtype=NUMPY_TYPES.get(column, np.str_))
         for name, column in COLUMNS.items()
     }
-    return Predictions(partition=partition, finest=finest, **columns)
+    return Predictions(partition=partition, finest=finest, classes=_class_scores(table, names), **columns)
+
+
+def _class_scores(table: pa.Table, names: tuple[str, ...]) -> ClassScores | None:
+    if not names:
+        return None
+    probabilities = [np.array(table[_probability(name)].to_pylist(), dtype=np.float64) for name in names]
+    return ClassScores(
+        names=names,
+        targets=np.array([names.index(name) for name in table["class"].to_pylist()], dtype=np.int8),
+        probabilities=np.stack(probabilities, axis=1),
+    )
+
+
+def _schema(names: tuple[str, ...]) -> pa.Schema:
+    if not names:
+        return SCHEMA
+    probabilities = [pa.field(_probability(name), pa.float64(), nullable=False) for name in names]
+    return pa.schema([*SCHEMA, pa.field("class", pa.string(), nullable=False), *probabilities])
+
+
+def _probability(name: str) -> str:
+    return f"probability_{name}"
 
 
 def _columns(schema: pa.Schema) -> str:

@@ -3,12 +3,13 @@
 import math
 
 from mammoscope.metrics.evidence import Evidence, Result
+from mammoscope.metrics.intervals import Interval
 from mammoscope.vocabulary import Level
 
 INTERVAL_NOTE = "In brackets: 95 % interval, bootstrap over patients. Threshold from validation."
 
 
-def interval_text(result: Result, dash: str = "-") -> str:
+def interval_text(result: Result | Interval, dash: str = "-") -> str:
     """0.834 (0.776-0.879). A value alone says why: no interval."""
     if math.isnan(result.low):
         return f"{result.value:.3f} (no interval)"

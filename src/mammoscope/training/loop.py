@@ -12,7 +12,7 @@ from torch import nn
 
 from mammoscope.data.batches import Batch, to_inputs
 from mammoscope.errors import MammoscopeError
-from mammoscope.models.classifier import scores_of
+from mammoscope.models.classifier import probabilities_of
 
 READ_EVERY_STEPS = 50  # the only moments inside an epoch when the host waits for the device
 
@@ -25,11 +25,11 @@ class Epochs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What one pass gave; `scores` are of the validation samples, in their order."""
+    """What one pass gave; `probabilities` are of the validation samples, in their order."""
 
     number: int
     train_loss: float
-    scores: np.ndarray
+    probabilities: np.ndarray  # (samples, classes)
     lr: float
     seconds: float
     images_per_s: float
@@ -70,16 +70,25 @@ def train_epochs(
                 _require_finite(total, number, steps)
         train_loss = _require_finite(total, number, steps) / max(steps, 1)
         images_per_s = images / (time.perf_counter() - started)
-        scores = score(fabric, network, validation)
+        probabilities = score(fabric, network, validation)
         lr = float(schedule.get_last_lr()[0])
-        yield Epoch(number, train_loss, scores, lr, time.perf_counter() - started, images_per_s)
+        yield Epoch(number, train_loss, probabilities, lr, time.perf_counter() - started, images_per_s)
 
 
 @torch.inference_mode()
 def score(fabric: Fabric, network: nn.Module, partition: Epochs) -> np.ndarray:
-    """Probabilities of malignancy, float64 (samples,), in the partition's order."""
+    """Probabilities of the classes, float64 (samples, classes), in the partition's order."""
     network.eval()
-    parts = [scores_of(network(to_inputs(batch.images, fabric.device))) for batch in partition.epoch(0)]
+    parts = [probabilities_of(network(to_inputs(batch.images, fabric.device))) for batch in partition.epoch(0)]
+    return torch.cat(parts).double().cpu().numpy()
+
+
+@torch.inference_mode()
+def score_images(fabric: Fabric, network: nn.Module, images: np.ndarray, *, at_once: int = 64) -> np.ndarray:
+    """The same for images that lie in no store: uint16 (n, height, width) -> float64 (n, classes)."""
+    network.eval()
+    batches = torch.from_numpy(images).unsqueeze(1).split(at_once)
+    parts = [probabilities_of(network(to_inputs(batch, fabric.device))) for batch in batches]
     return torch.cat(parts).double().cpu().numpy()
 
 
