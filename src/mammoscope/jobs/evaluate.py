@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from mammoscope.catalog.certificate import Certificate, check_against
@@ -27,6 +27,9 @@ from mammoscope.training.checkpoint import BEST, load_weights
 from mammoscope.training.device import build_fabric, find_device, find_precision
 from mammoscope.training.loop import score, score_images
 from mammoscope.vocabulary import Level, Partition, Trainable
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 ELSEWHERE = "elsewhere"  # prefix of results on another source, so that the run's own numbers stay what they were
 
@@ -106,7 +109,7 @@ def _thresholds(run: RunInfo) -> Mapping[Level, float]:
     return thresholds
 
 
-def _network(config: TrainConfig, weights: Mapping[str, torch.Tensor]) -> tuple[Fabric, nn.Module]:
+def _network(config: TrainConfig, weights: Mapping[str, torch.Tensor]) -> "tuple[Fabric, nn.Module]":
     device = find_device(config.trainer)
     architecture = replace(config.model, weights="none", trainable=Trainable.all)
     classifier, _ = build_classifier(architecture, config.image, config.loss, config.target)
