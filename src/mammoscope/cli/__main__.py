@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 _DOCTOR_NOTE = (
     "exit status: 0 complete (every published file is here and can be used); 2 partial but usable (files are missing "
     "or refused, or pixels were not checked); 1 blocked (nothing usable, too few patients, films of different patients "
-    "in train and test that are the same, case descriptions that contradict themselves), or a wrong command line"
+    "in train and test that are the same, case descriptions that contradict themselves, no such source)"
 )
 _EVALUATE_NOTE = (
     "overrides: source, source.*, phantom.*, store.*, tracking.*, trainer.device, trainer.batch_size, trainer.workers; "
