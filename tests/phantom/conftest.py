@@ -85,7 +85,7 @@ class Planted:
 @pytest.fixture(scope="session")
 def planted(small: PhantomConfig, tmp_path_factory: pytest.TempPathFactory) -> Planted:
     root = tmp_path_factory.mktemp("faults") / "tree"
-    write_phantom(root, replace(small, patients=40), faults=tuple(Trap), workers=1)
+    write_phantom(root, replace(small, patients=44), faults=tuple(Trap), workers=1)
     return Planted(root)
 
 
