@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mammoscope.cli.__main__ import _main
-from mammoscope.dicom.read import read_header
+from mammoscope.config import PhantomConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.vocabulary import Trap
 
@@ -54,10 +55,11 @@ def test_what_makes_no_sense_is_refused_and_leaves_nothing(run, tmp_path: Path, 
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
-def test_full_size_is_about_that_of_the_real_films(run, tmp_path: Path):
-    run("tree", "--patients", "13", "--faults", "monochrome1", "--size", "full")
-    (path,) = json.loads((tmp_path / "tree/phantom_faults.json").read_text())["faults"]["monochrome1"]
-    header = read_header(tmp_path / "tree" / path)
-    assert (header.rows_px, header.columns_px) == (4600, 2900)
-    assert header.pixel_bytes == pytest.approx(26.7e6, rel=0.002)
+def test_full_size_is_about_that_of_the_real_films(run, monkeypatch: pytest.MonkeyPatch):
+    asked: list[PhantomConfig] = []
+    monkeypatch.setattr("mammoscope.jobs.sources.draw_phantom", lambda root, phantom, *rest: asked.append(phantom))
+    run("tree", "--size", "full")
+    run("tree")
+    full, small = asked
+    assert 2 * full.height_px * full.width_px == pytest.approx(26.7e6, rel=0.002)
+    assert replace(full, height_px=small.height_px, width_px=small.width_px) == small
