@@ -171,7 +171,7 @@ def is_another_crop(planted: Planted, key: str) -> bool:
     return list(roi[CROP].pixel_array.shape) != box
 
 
-SHOWS: dict[str, Callable[[Planted, str], bool]] = {
+SHOWS: dict[Trap, Callable[[Planted, str], bool]] = {
     Trap.leak: is_leak,
     Trap.duplicate_film: is_duplicate,
     Trap.near_duplicate: is_near_duplicate,
