@@ -19,7 +19,7 @@ from mammoscope.jobs.train import train
 from mammoscope.vocabulary import AbnormalityKind, Level, Partition
 
 TARGET = 0.03
-RECIPE = ("model=efficientnet_lite0", "trainer.epochs=20", "trainer.batch_size=32")
+RECIPE = ("model=efficientnet_lite0", "trainer.epochs=12", "trainer.batch_size=32")
 
 
 def main() -> None:
