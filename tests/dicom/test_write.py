@@ -4,7 +4,9 @@ import numpy as np
 import pydicom
 import pytest
 
-from mammoscope.dicom.write import FilmHeader, write_film
+from mammoscope.dicom.read import read_header, read_pixels
+from mammoscope.dicom.write import FilmHeader, rewrite, rewrite_compressed, rewrite_pixels, write_film
+from mammoscope.errors import DicomError
 from mammoscope.vocabulary import Laterality, View
 
 HEADER = FilmHeader(
@@ -82,3 +84,41 @@ def test_other_arrays_are_refused_and_leave_nothing(tmp_path: Path, pixels: np.n
     with pytest.raises(TypeError, match="uint8 or uint16"):
         write_film(tmp_path / "x.dcm", pixels, HEADER)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    path = tmp_path / "1-1.dcm"
+    write_film(path, np.arange(12, dtype=np.uint16).reshape(3, 4), HEADER)
+    return path
+
+
+def test_an_element_is_rewritten_and_nothing_else(written: Path):
+    before = written.read_bytes()
+    rewrite(written, Laterality="R")
+    rewrite(written, SOPInstanceUID="2.25.4")
+    changed = pydicom.dcmread(written)
+    assert (changed.Laterality, changed.SOPInstanceUID, changed.file_meta.MediaStorageSOPInstanceUID) == (
+        "R",
+        "2.25.4",
+        "2.25.4",
+    )
+    rewrite(written, Laterality="L", SOPInstanceUID=HEADER.sop_uid)
+    assert written.read_bytes() == before
+
+
+def test_pixels_are_rewritten_with_what_says_their_shape(written: Path):
+    pixels = np.array([[0, 255, 7]], np.uint8)
+    rewrite_pixels(written, pixels)
+    read, header = read_pixels(written)
+    np.testing.assert_array_equal(read, pixels)
+    assert (header.rows_px, header.columns_px, header.bits_allocated) == (1, 3, 8)
+    assert (header.sop_uid, header.patient_id) == (HEADER.sop_uid, HEADER.patient_id)
+
+
+def test_a_stream_takes_the_place_of_pixels_whatever_it_is(written: Path):
+    rewrite_compressed(written, "1.2.840.10008.1.2.5", bytes(80))
+    assert read_header(written).rows_px == 3
+    with pytest.raises(DicomError, match="E-UNDECODABLE"):
+        read_pixels(written)
+    assert [path.name for path in written.parent.iterdir()] == ["1-1.dcm"]

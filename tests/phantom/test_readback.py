@@ -1,4 +1,12 @@
-"""The latents can be read back from what a network sees: simple measurements come near the ideal observer."""
+"""The ceiling is real: from the samples that a network is given, simple measurements read the latents back.
+
+The samples come the whole way: a drawn tree, the catalog, the prepared store with image=roi and all else as a phantom
+has it, the batches of uint16 arrays. Measured is what the phantom's latents stand for.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,26 +18,28 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mammoscope.phantom.film import draw_film
-from mammoscope.phantom.geometry import draw_build
-from mammoscope.phantom.ideal import log_likelihood_ratio
-from mammoscope.phantom.lesions import draw_lesion
-from mammoscope.phantom.plan import PlannedAbnormality
-from mammoscope.vocabulary import AbnormalityKind, Laterality, View
+from mammoscope.compose import compose_config
+from mammoscope.data.batches import plain_batches
+from mammoscope.data.preprocess import FULL_SCALE
+from mammoscope.jobs.gather import gather
+from mammoscope.phantom import log_likelihood_ratio, write_phantom
+from mammoscope.phantom.marker import LATENTS
+from mammoscope.vocabulary import AbnormalityKind
 
-D_PRIME, SIDE, CONTEXT = 1.8, 96, 2.0
+PATIENTS, D_PRIME = 240, 1.8
+SIDE, CONTEXT = 96, 2.0  # of a phantom's patches: conf/source/phantom.yaml, conf/image/roi.yaml
 ROI_PX = SIDE / CONTEXT / 2  # half of the box in the window
 BODY_PX = ROI_PX / 1.15
 
 
-def window(film: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """What image=roi cuts: a square of CONTEXT times the box's longer side, reduced by area; 0 to 1."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    half = round(CONTEXT / 2 * (max(np.ptp(rows), np.ptp(columns)) + 1))
-    row, column = (rows[0] + rows[-1] + 1) // 2 + half, (columns[0] + columns[-1] + 1) // 2 + half
-    padded = np.pad(film, half)
-    cut = padded[row - half : row + half, column - half : column + half]
-    return cv2.resize(cut.astype(np.float32) / 65535, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+@dataclass(frozen=True)
+class Prepared:
+    """Rows of equal order: an abnormality on a view each."""
+
+    images: np.ndarray  # float32 (rows, SIDE, SIDE), 0 to 1
+    latents: np.ndarray
+    malignant: np.ndarray
+    patients: np.ndarray
 
 
 def measure_mass(image: np.ndarray) -> list[float]:
@@ -74,34 +84,58 @@ def measure_cluster(image: np.ndarray) -> list[float]:
     return values
 
 
-def draw_rows(kind: AbnormalityKind, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(measurements, latents, malignant) of as many abnormalities, one film each."""
-    measure = measure_mass if kind is AbnormalityKind.mass else measure_cluster
-    measured, latents, malignant = [], [], []
-    for number in range(count):
-        rng = np.random.default_rng([77, number])
-        planned = PlannedAbnormality(kind, 1, bool(rng.random() < 0.45), float(rng.standard_normal()))
-        lesion = draw_lesion(rng, planned, D_PRIME, 1)
-        view, side = list(View)[rng.integers(2)], list(Laterality)[rng.integers(2)]
-        film = draw_film(rng, draw_build(rng, 2 / 3), int(rng.integers(1, 5)), (lesion,), side, view, (720, 480))
-        measured.append(measure(window(film.pixels, film.masks[0])))
-        latents.append(lesion.latents)
-        malignant.append(planned.malignant)
-    return np.array(measured), np.array(latents), np.array(malignant)
+MEASURE = {AbnormalityKind.mass: measure_mass, AbnormalityKind.calc: measure_cluster}
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("readback") / "tree"
+    config = compose_config([f"phantom.patients={PATIENTS}"]).phantom
+    write_phantom(root, config, workers=2)
+    return root
+
+
+def prepare(root: Path, kind: AbnormalityKind) -> Prepared:
+    """Every partition's samples, as a training run on the tree gathers them."""
+    places = [f"source.root={root}", f"store.root={root.parent / 'store'}", "store.workers=2"]
+    config = compose_config([*places, f"data={kind}"])
+    assert (config.image.height_px, config.image.width_px, config.image.context) == (SIDE, SIDE, CONTEXT)
+    data = gather(config)
+    samples = [sample for own in data.samples.values() for sample in own]
+    batches = plain_batches(samples, data.stores, batch_size=256, workers=0, pin=False)
+    images = np.concatenate([batch.images.numpy() for batch in batches.epoch(0)])
+    assert images.dtype == np.uint16
+    with (root / LATENTS).open(newline="") as handle:
+        latents = {
+            row["abnormality"]: (float(row["latent_1"]), float(row["latent_2"])) for row in csv.DictReader(handle)
+        }
+    return Prepared(
+        images=images[:, 0].astype(np.float32) / FULL_SCALE,
+        latents=np.array([latents[sample.id] for sample in samples]),
+        malignant=np.array([sample.malignant for sample in samples]),
+        patients=np.array([sample.patient for sample in samples]),
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", list(AbnormalityKind))
-def test_simple_measurements_come_within_two_points_of_the_ideal_auc(kind: AbnormalityKind):
-    measured, latents, malignant = draw_rows(kind, 1200)
+def test_simple_measurements_of_prepared_samples_come_within_two_points_of_the_ideal_auc(
+    drawn: Path, kind: AbnormalityKind
+):
+    rows = prepare(drawn, kind)
+    measured = np.array([MEASURE[kind](image) for image in rows.images])
     reader = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 4, 13)))
-    folds = GroupKFold(5)
-    groups = np.arange(len(latents))
-    read = np.stack([cross_val_predict(reader, measured, z, cv=folds, groups=groups) for z in latents.T], axis=1)
-    ideal = roc_auc_score(malignant, log_likelihood_ratio(latents, D_PRIME))
-    reached = roc_auc_score(malignant, log_likelihood_ratio(read, D_PRIME))
-    correlations = [np.corrcoef(a, b)[0, 1] for a, b in zip(read.T, latents.T, strict=True)]
-    print(f"{kind}: ideal {ideal:.4f}, read back {reached:.4f}, correlations {np.round(correlations, 3)}")
+    read = np.stack(
+        [
+            cross_val_predict(reader, measured, latent, cv=GroupKFold(5), groups=rows.patients)
+            for latent in rows.latents.T
+        ],
+        axis=1,
+    )
+    ideal = roc_auc_score(rows.malignant, log_likelihood_ratio(rows.latents, D_PRIME))
+    reached = roc_auc_score(rows.malignant, log_likelihood_ratio(read, D_PRIME))
+    correlations = [np.corrcoef(a, b)[0, 1] for a, b in zip(read.T, rows.latents.T, strict=True)]
+    print(f"{kind}: {len(measured)} samples, ideal {ideal:.4f}, read back {reached:.4f}, {np.round(correlations, 3)}")
     assert reached > ideal - 0.02
     assert reached < ideal + 0.01  # nothing in the picture tells more than the latents
     assert min(correlations) > 0.9

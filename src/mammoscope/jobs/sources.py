@@ -18,6 +18,9 @@ from mammoscope.phantom.marker import VERSION
 from mammoscope.reporting.console import progress, say
 from mammoscope.vocabulary import SourceName, Trap
 
+# A patient has 2.6 films of 16 bits and 2.9 masks of 8 in the mean; the crops are small.
+BYTES_A_PIXEL = 8.1
+
 
 def find_root(config: TrainConfig) -> Path:
     """The source's root; draws the demo phantom where it is wanted and not there yet.
@@ -65,7 +68,8 @@ def draw_phantom(root: Path, phantom: PhantomConfig, workers: int, faults: Colle
         if any((folder / name).is_file() for name in FILES):
             refuse_inside(folder, root, str(root))
     planted = f" with {len(set(faults))} kinds of faults" if faults else ""
-    say(f"drawing a phantom of {phantom.patients} patients{planted} in {root}")
+    gigabytes = BYTES_A_PIXEL * phantom.height_px * phantom.width_px * phantom.patients / 1e9
+    say(f"drawing a phantom of {phantom.patients} patients{planted} in {root}, about {gigabytes:.2g} GB")
     with progress("patients drawn") as step:
         write_phantom(root, phantom, faults=faults, workers=workers, progress=step)
 
