@@ -65,7 +65,7 @@ def class_map_figure(looks: Sequence[MapLook], title: str, facts: str) -> Figure
                 height_px=PANEL_HEIGHT_PX,
             )
             _draw_panel(axes, look, panel)
-    _draw_bar(figure, width)
+    _draw_bar(figure, width, height)
     note = (
         "Blue: annotated ROIs, which the network is not shown. Cross: the window where P(malignant) is highest,\n"
         "or P(normal) lowest. Uncoloured: too little breast under the window."
@@ -89,8 +89,8 @@ def _draw_panel(axes: Axes, look: MapLook, panel: int) -> None:
     axes.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), xticks=[], yticks=[], facecolor="black")
     axes.spines[:].set_visible(False)
     axes.set_title(("film and ROIs", "P(malignant)", "P(normal)")[panel], size=SMALL_PT, color=MUTED, pad=4)
+    axes.set_anchor("NW")
     if panel == 0:
-        axes.set_anchor("W")
         axes.annotate(
             look.caption, (0, 0), (0, -6), "axes fraction", "offset points", size=SMALL_PT, color=INK, va="top"
         )
@@ -100,8 +100,9 @@ def _rim(width: float) -> list[patheffects.AbstractPathEffect]:
     return [patheffects.withStroke(linewidth=width, foreground="#000000B0")]
 
 
-def _draw_bar(figure: Figure, width: float) -> None:
-    axes = place_axes(figure, left_px=width - MARGIN_PX - 330, bottom_px=FOOT_PX - 64, width_px=310, height_px=BAR_PX)
+def _draw_bar(figure: Figure, width: float, height: float) -> None:
+    """In the upper right corner, beside the heading, where no text reaches."""
+    axes = place_axes(figure, left_px=width - MARGIN_PX - 320, bottom_px=height - 52, width_px=300, height_px=BAR_PX)
     bar = figure.colorbar(ScalarMappable(Normalize(0, 1), COLOURS), cax=axes, orientation="horizontal")
     bar.set_label("probability", size=SMALL_PT, color=MUTED)
     bar.outline.set_visible(False)
