@@ -102,8 +102,8 @@ def prepare(root: Path, kind: AbnormalityKind) -> Prepared:
     assert (config.image.height_px, config.image.width_px, config.image.context) == (SIDE, SIDE, CONTEXT)
     data = gather(config)
     samples = [sample for own in data.samples.values() for sample in own]
-    batches = plain_batches(samples, data.stores, batch_size=256, workers=0, pin=False)
-    images = np.concatenate([batch.images.numpy() for batch in batches.epoch(0)])
+    batches = plain_batches(samples, data.stores, batch_size=256, pin=False)
+    images = np.concatenate([batch.images.numpy().copy() for batch in batches.epoch(0)])
     assert images.dtype == np.uint16
     with (root / LATENTS).open(newline="") as handle:
         latents = {
