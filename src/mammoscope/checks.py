@@ -13,6 +13,7 @@ from mammoscope.vocabulary import (
     CLASSES,
     CV_FOLDS,
     NORMAL,
+    Fusion,
     ImageVariant,
     LossName,
     SourceName,
@@ -102,6 +103,8 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("image.width_px", lambda v: 16 <= v <= 8192, "16 to 8192"),
     ("target.normal_per_image", lambda v: 1 <= v <= 64, "1 to 64"),
     ("image.context", lambda v: 1 <= v <= 20, "1 (the ROI's box itself) to 20"),
+    ("image.window_px", lambda v: 16 <= v <= 8192, "16 to 8192, or null"),
+    ("image.jitter_fraction", lambda v: 0 <= v <= 0.5, "0 to 0.5"),
     ("model.drop_rate", lambda v: 0 <= v < 1, "0 to below 1"),
     ("model.drop_path_rate", lambda v: 0 <= v < 1, "0 to below 1"),
     ("loss.pos_weight", lambda v: 0 < v <= 1000, "above 0, to 1000, or null"),
@@ -204,6 +207,46 @@ _COMBINATIONS: tuple[tuple[Callable[[TrainConfig], bool], str], ...] = (
         lambda c: _cuts_normal(c) != (c.target.normal_per_image is not None),
         "target.normal_per_image={config.target.normal_per_image}: target={config.target.name} "
         "takes a number where it cuts normal patches (tissue, tissue_by_kind), null elsewhere",
+    ),
+    (
+        lambda c: c.image.name is ImageVariant.full and c.image.window_px is not None,
+        "image.window_px={config.image.window_px}: image=full shows whole breasts, there is no box to put a window "
+        "around; use image=roi or leave image.window_px out",
+    ),
+    (
+        lambda c: c.image.name is ImageVariant.released_crop and (c.image.context or c.image.window_px) is not None,
+        "image.context={config.image.context} image.window_px={config.image.window_px}: image=released_crop is the "
+        "patch as it was published, there is nothing around it; use image=roi or leave both out",
+    ),
+    (
+        lambda c: c.image.name is ImageVariant.roi and None not in (c.image.context, c.image.window_px),
+        "image.context={config.image.context} with image.window_px={config.image.window_px}: two sides of one window; "
+        "leave one of them out",
+    ),
+    (
+        lambda c: c.image.name is not ImageVariant.roi and c.image.jitter_fraction > 0,
+        "image.jitter_fraction={config.image.jitter_fraction}: image={config.image.name} has no window that could move "
+        "around an ROI; use image=roi or leave it out",
+    ),
+    (
+        lambda c: c.model.trainable is Trainable.head and c.image.jitter_fraction > 0,
+        "image.jitter_fraction={config.image.jitter_fraction}: features of a frozen backbone (model.trainable=head) "
+        "are computed once, nothing moves; use model.trainable=all",
+    ),
+    (
+        lambda c: (c.view.name == "pair") != (c.view.fusion is not None),
+        "view.fusion={config.view.fusion}: with view={config.view.name}; view=pair takes one of concatenation, mean "
+        "and attention, every other view null",
+    ),
+    (
+        lambda c: c.view.fusion is not None and c.image.name is not ImageVariant.full,
+        "view=pair with image={config.image.name}: numbers of abnormalities are not stable across views, so patches of "
+        "two views cannot be told to show one abnormality; use image=full, or view=both",
+    ),
+    (
+        lambda c: c.view.fusion is Fusion.attention and c.model.trainable is Trainable.head,
+        "view.fusion=attention with model.trainable=head: what weighs the views could not learn; use "
+        "view.fusion=concatenation or mean, or model.trainable=all",
     ),
     (
         lambda c: c.loss.name is LossName.cross_entropy and c.loss.pos_weight is not None,

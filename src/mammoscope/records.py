@@ -132,7 +132,7 @@ class Predictions:
     """
 
     partition: Partition
-    finest: Level  # abnormality for image=roi, image for image=full
+    finest: Level  # abnormality for image=roi and released_crop, image for image=full, breast for view=pair
     ids: np.ndarray
     patients: np.ndarray
     lateralities: np.ndarray

@@ -13,7 +13,10 @@ import pytest
 import timm
 import torch
 
+from mammoscope.config import ImageConfig, LossConfig, ModelConfig, TargetConfig, ViewConfig
 from mammoscope.inference.package import write_package
+from mammoscope.models.classifier import build_classifier
+from mammoscope.vocabulary import Fusion, ImageVariant, LossName, TargetPolicy, View
 
 
 def scores(network: torch.nn.Module, images: np.ndarray, mean: float, std: float) -> np.ndarray:
@@ -88,3 +91,41 @@ def test_images_of_another_kind_are_refused(tmp_path: Path, facts, network, imag
     package = write_package(tmp_path / "model", network.state_dict(), facts, images[:1])
     with pytest.raises(Exception, match=r"uint16|shape"):
         mlflow.pyfunc.load_model(str(package)).predict(bad)
+
+
+@pytest.mark.parametrize("fusion", list(Fusion))
+def test_two_views_are_fused_as_the_classifier_does(tmp_path: Path, facts, fusion: Fusion):
+    """The code of the package imports nothing of mammoscope, so that it fuses by itself."""
+    view = ViewConfig(name="pair", views=[View.CC, View.MLO], fusion=fusion)
+    image = ImageConfig(name=ImageVariant.full, height_px=40, width_px=32)
+    model = ModelConfig(name="r", backbone="resnet10t", weights="none")
+    classifier, _ = build_classifier(
+        model, image, LossConfig(name=LossName.bce), TargetConfig(name=TargetPolicy.malignancy), view=view
+    )
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in classifier.fusion.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    images = np.random.default_rng(0).integers(0, 65536, (5, 2, 40, 32), dtype=np.uint16)
+    images[1, 0] = images[2, 1] = 0
+    architecture = classifier.architecture
+    facts = dataclasses.replace(
+        facts,
+        backbone="resnet10t",
+        mean=architecture.mean,
+        std=architecture.std,
+        views=("CC", "MLO"),
+        fusion=fusion,
+    )
+    state = {name.removeprefix("backbone."): tensor for name, tensor in classifier.state_dict().items()}
+    package = write_package(tmp_path / "model", state, facts, np.ones((1, 2, 40, 32), np.uint16))
+    loaded = mlflow.pyfunc.load_model(str(package))
+    with torch.inference_mode():
+        expected = classifier.eval()(torch.from_numpy(images.astype(np.float32) / 65535))[:, 0].sigmoid().numpy()
+    assert np.ptp(expected) > 1e-3
+    np.testing.assert_allclose(loaded.predict(images)["malignancy"], expected, atol=1e-6)
+    images[3] = 0
+    with pytest.raises(Exception, match="row 3 has no view at all"):
+        loaded.predict(images)
+    with pytest.raises(Exception, match=r"uint16|shape"):
+        loaded.predict(images[:, 0])

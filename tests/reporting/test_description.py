@@ -26,6 +26,7 @@ def facts() -> RunFacts:
         height_px=96,
         width_px=80,
         views=(View.CC, View.MLO),
+        fusion=None,
         target=TargetPolicy.malignancy,
         epochs=8,
         best_epoch=6,

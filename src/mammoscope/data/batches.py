@@ -11,6 +11,7 @@ import torch
 from mammoscope.config import AugmentConfig
 from mammoscope.data.augment import Augment, build_augment
 from mammoscope.data.draws import Draws, EpochBatches, Pick
+from mammoscope.data.frame import CENTRE
 from mammoscope.data.preprocess import FULL_SCALE
 from mammoscope.data.store import PreparedStore
 from mammoscope.data.workers import Workers, keep_freed_memory
@@ -19,7 +20,8 @@ from mammoscope.records import Sample
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    images: torch.Tensor  # uint16 (batch, 1, height, width); float32 (batch, features) for a frozen backbone
+    # uint16 (batch, views, height, width), 0 where a view is missing; float32 (batch, features) for a frozen backbone
+    images: torch.Tensor
     targets: torch.Tensor  # float32 (batch,)
     indices: torch.Tensor  # int64 (batch,): into the partition's samples
 
@@ -34,9 +36,17 @@ class SampleImages:
     """Images of one partition, cut a batch at a time from the memory maps. Final."""
 
     def __init__(
-        self, samples: Sequence[Sample], stores: Mapping[str, PreparedStore], augment: Augment | None, seed: int
+        self,
+        samples: Sequence[Sample],
+        stores: Mapping[str, PreparedStore],
+        augment: Augment | None,
+        seed: int,
+        *,
+        moves: bool = False,
     ):
+        """moves: shows windows that were moved at random within what the store keeps around them, not their centre."""
         self._samples, self._stores, self._augment, self._seed = tuple(samples), dict(stores), augment, seed
+        self._moves = moves
         self._targets = torch.tensor([sample.target for sample in samples], dtype=torch.float32)
 
     def __len__(self) -> int:
@@ -48,40 +58,46 @@ class SampleImages:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one sample as a network takes it: (1, height, width)."""
-        return (1, *self._stored(0)[0].shape)
+        """Of one sample as a network takes it: (views, height, width)."""
+        frame = next(iter(self._stores.values())).frame
+        return (len(self._samples[0].images), frame.height_px, frame.width_px)
 
     def fill(self, images: np.ndarray, picks: Sequence[Pick]) -> None:
-        """Writes the picked images into uint16 (picks, 1, height, width)."""
-        for image, pick in zip(images, picks, strict=True):
-            self._show(pick, image, with_mask=False)
+        """Writes the picked images into uint16 (picks, views, height, width)."""
+        for views, pick in zip(images, picks, strict=True):
+            for view, image in enumerate(views):
+                self._show(pick, view, image, with_mask=False)
 
     def batch(self, images: torch.Tensor, picks: Sequence[Pick]) -> Batch:
         indices = torch.tensor([pick.sample for pick in picks])
         return Batch(images, self._targets[indices], indices)
 
     def look(self, pick: Pick, *, with_mask: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
-        """One image as the network sees it, uint16 (h, w), and its ROI moved with it, bool (h, w), where asked for."""
-        image = np.empty(self.shape, np.uint16)
-        mask = self._show(pick, image, with_mask=with_mask)
-        return image[0], mask
+        """One sample as the network sees it, uint16 (h, w), and its ROI moved with it, bool (h, w), where asked for.
 
-    def _show(self, pick: Pick, image: np.ndarray, *, with_mask: bool) -> np.ndarray | None:
-        """Writes one image into uint16 (1, height, width), without a copy in between where nothing is augmented."""
-        stored, mask = self._stored(pick.sample, with_mask=with_mask)
+        The views of a breast lie side by side.
+        """
+        images = np.empty(self.shape, np.uint16)
+        masks = [self._show(pick, view, image, with_mask=with_mask) for view, image in enumerate(images)]
+        shown = [np.zeros(self.shape[1:], bool) if mask is None else mask for mask in masks]
+        return np.concatenate(images, axis=1), np.concatenate(shown, axis=1) if with_mask else None
+
+    def _show(self, pick: Pick, view: int, image: np.ndarray, *, with_mask: bool) -> np.ndarray | None:
+        """Writes one view into uint16 (height, width), without a copy in between where nothing is augmented."""
+        place = self._samples[pick.sample].images[view]
+        if place is None:
+            image[:] = 0
+            return None
+        store, seed = self._stores[place.store], _view_seed(self._seed, pick, view)
+        shift = store.frame.drawn_shift(seed) if self._moves else CENTRE
+        stored, mask = store.image(place.row, shift), store.mask(place.row, shift) if with_mask else None
         if self._augment is None:
-            image[0] = stored
+            image[:] = stored
             return mask
         floats = np.divide(stored, FULL_SCALE, dtype=np.float32)
-        moved, mask = self._augment(floats, mask, _sample_seed(self._seed, pick))
-        into_uint16(moved, image[0])
+        moved, mask = self._augment(floats, mask, seed)
+        into_uint16(moved, image)
         return mask
-
-    def _stored(self, index: int, *, with_mask: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
-        (place,) = self._samples[index].images
-        assert place is not None, "a sample of one view has its image"
-        store = self._stores[place.store]
-        return store.image(place.row), store.mask(place.row) if with_mask else None
 
 
 def into_uint16(floats: np.ndarray, out: np.ndarray) -> None:
@@ -89,9 +105,13 @@ def into_uint16(floats: np.ndarray, out: np.ndarray) -> None:
     cv2.addWeighted(floats, FULL_SCALE, floats, 0, 0, dst=out, dtype=cv2.CV_16U)
 
 
-def _sample_seed(seed: int, pick: Pick) -> int:
-    first = f"{seed}/{pick.epoch}/{pick.sample}"
-    text = f"{first}/{pick.repeat}" if pick.repeat else first
+def _view_seed(seed: int, pick: Pick, view: int) -> int:
+    """Each view of a breast moves by itself."""
+    text = f"{seed}/{pick.epoch}/{pick.sample}"
+    if pick.repeat:
+        text += f"/{pick.repeat}"
+    if view:
+        text += f"/view{view}"
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest())
 
 
@@ -145,8 +165,8 @@ def train_batches(
     seed: int,
     pin: bool,
 ) -> Batches:
-    """Drawn and augmented."""
-    images = SampleImages(samples, stores, build_augment(augment), seed)
+    """Drawn, moved and augmented."""
+    images = SampleImages(samples, stores, build_augment(augment), seed, moves=True)
     return Batches(images, batch_size, draws, workers=workers, pin=pin)
 
 

@@ -17,8 +17,9 @@ from mammoscope.data.preprocess import (
     find_breast,
     mask_box,
     prepare_full,
+    prepare_patch,
+    prepare_released,
     prepare_roi,
-    prepare_window,
 )
 from mammoscope.data.store import StoreRow
 from mammoscope.dicom.read import Film
@@ -48,6 +49,10 @@ def prepare_film(
     film = read_source_film(source_root / mammogram.path)
     film_hash = hash_film(film.raw)
     breast = find_breast(film.image)
+    if image.name is ImageVariant.released_crop:
+        for abnormality, cut in _released(source_root, work, breast, image, defects):
+            yield _row(abnormality.key, mammogram, film_hash, breast, cut), cut
+        return
     masks = list(confirmed_masks(source_root, work, film, defects))
     if image.name is ImageVariant.full:
         union = np.logical_or.reduce([mask for _, mask in masks]) if masks else None
@@ -75,9 +80,32 @@ def prepare_film(
         rois = np.logical_or.reduce([mask for _, mask in (*masks, *others)])
         windows = normal_windows(breast, rois, image, work.normal.per_image, film_hash)
         for number, window in enumerate(windows, start=1):
-            cut = prepare_window(film.image, breast, window, image)
+            cut = prepare_patch(film.image, breast, None, window, image)
             row = _row(normal_id(mammogram, number), mammogram, film_hash, breast, cut, is_normal=True)
             yield row, cut
+
+
+def _released(
+    source_root: Path, work: FilmWork, breast: Breast, image: ImageConfig, defects: list[Defect]
+) -> Iterator[tuple[Abnormality, Prepared]]:
+    """The crops as published, turned as their film is; those that cannot be read go into `defects`."""
+    for abnormality in work.abnormalities:
+        assert abnormality.crop_path is not None, "the plan names abnormalities with crops"
+        try:
+            crop = read_source_film(source_root / abnormality.crop_path)
+        except MammoscopeError as error:
+            defects.append(
+                Defect(
+                    row=abnormality.key,
+                    problem="unusable_crop",
+                    found=str(error),
+                    taken_as="left out",
+                    reason="its pixels cannot be used",
+                )
+            )
+            continue
+        white = 2**crop.header.bits_stored - 1
+        yield abnormality, prepare_released(crop.image, white, breast.chest_wall is Laterality.right, image)
 
 
 def _share_outside(mask: np.ndarray, window: Window) -> float:

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from mammoscope.config import ImageConfig
 from mammoscope.data.cut import FilmWork, prepare_film
+from mammoscope.data.frame import frame_of
 from mammoscope.data.normal_patches import plan_normal
 from mammoscope.data.preprocess import Prepared, preprocessing_hash
 from mammoscope.data.store import (
@@ -40,10 +41,14 @@ Say = Callable[[str], None]
 def plan_store(
     catalog: Catalog, kind: AbnormalityKind, view: View, image: ImageConfig, normal_per_image: int | None = None
 ) -> tuple[FilmWork, ...]:
-    """The films that go into one store, in the catalog's order; with `normal_per_image`, normal patches of each too."""
+    """The films that go into one store, in the catalog's order, with those abnormalities that can be cut.
+
+    Those are the ones with a mask or, of released crops, with a crop. A film is needed in any case: its hash is what
+    tells that no film is in two partitions. normal_per_image: normal patches of each film too.
+    """
     with_mask: dict[str, list[Abnormality]] = defaultdict(list)
     for abnormality in catalog.abnormalities:
-        if abnormality.mask_path is not None:
+        if cut_from(abnormality, image) is not None:
             with_mask[abnormality.mammogram].append(abnormality)
     films = (m for m in catalog.mammograms if m.kind is kind and m.view is view and m.path is not None)
     normal = plan_normal(catalog, normal_per_image)
@@ -59,7 +64,7 @@ def store_folder(
     content = [
         [
             [w.mammogram.sop_uid, *_state(source_root, w.mammogram.path)],
-            *([a.mask_sop_uid, *_state(source_root, a.mask_path)] for a in w.abnormalities),
+            *([_uid(a, image), *_state(source_root, cut_from(a, image))] for a in w.abnormalities),
             *([] if w.normal is None else [w.normal.fingerprint]),
             *([a.mask_sop_uid, *_state(source_root, a.mask_path)] for a in (w.normal.others if w.normal else ())),
         ]
@@ -67,6 +72,16 @@ def store_folder(
     ]
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
     return root / f"{preprocessing_hash(image)}-{digest}" / f"{kind}-{view}"
+
+
+def cut_from(abnormality: Abnormality, image: ImageConfig) -> str | None:
+    """The file that an abnormality's patch is cut by, or is."""
+    return abnormality.crop_path if image.name is ImageVariant.released_crop else abnormality.mask_path
+
+
+def _uid(abnormality: Abnormality, image: ImageConfig) -> str | None:
+    # the catalog keeps no UID of crops; within a series the path tells files apart as well
+    return abnormality.crop_path if image.name is ImageVariant.released_crop else abnormality.mask_sop_uid
 
 
 def _state(source_root: Path, path: str | None) -> tuple[int, int]:
@@ -125,7 +140,8 @@ def _prepare_shards(
     for number in _run(missing, lambda n: (str(source_root), str(folder), n, shards[n], image), workers):
         done += len(shards[number])
         progress(done, len(work))
-    finish_store(folder, len(shards), image.width_px)
+    frame = frame_of(image)
+    finish_store(folder, len(shards), frame.stored[1], frame)
 
 
 def _run(numbers: Sequence[int], arguments: Callable[[int], tuple], workers: int) -> Iterator[int]:
@@ -166,7 +182,7 @@ def _prepare_shard(source_root: str, folder: str, number: int, work: Sequence[Fi
                     reason="its pixels cannot be used",
                 )
             )
-    shape = (len(prepared), image.height_px, image.width_px)
+    shape = (len(prepared), *frame_of(image).stored)
     images, masks = np.zeros(shape, np.uint16), np.zeros(shape, bool)
     for index, cut in enumerate(prepared):
         images[index], masks[index] = cut.image, cut.mask

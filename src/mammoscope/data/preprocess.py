@@ -7,12 +7,13 @@ nothing is quantised before the resize, and a 26 MB film is touched once.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import cv2
 import numpy as np
 
 from mammoscope.config import ImageConfig
+from mammoscope.data.frame import frame_of, placed
 from mammoscope.errors import MammoscopeError
 from mammoscope.vocabulary import ImageVariant, Laterality
 
@@ -138,12 +139,50 @@ def roi_window(box: tuple[int, int, int, int], context: float | None, window_px:
 
 def prepare_roi(film: np.ndarray, breast: Breast, mask: np.ndarray, image: ImageConfig) -> Prepared:
     """One abnormality's patch, re-cut from the full film: `mask` is its ROI, bool, in the film's coordinates."""
-    return _cut(film, breast, mask, roi_window(mask_box(mask), image.context, image.window_px), image)
+    return prepare_patch(film, breast, mask, roi_window(mask_box(mask), image.context, image.window_px), image)
+
+
+def prepare_patch(
+    film: np.ndarray, breast: Breast, mask: np.ndarray | None, window: Window, image: ImageConfig
+) -> Prepared:
+    """A square window of the film as a store keeps it: with image.jitter_fraction, and what lies around it.
+
+    The centre is then what the window would be by itself, but for resampling: the wider window is resized as one, and
+    its margin is a whole number of film pixels.
+    """
+    frame = frame_of(image)
+    if not frame.margin_px:
+        return _cut(film, breast, mask, window, image)
+    around = round(frame.margin_px * window.height_px / min(image.height_px, image.width_px))
+    wide = Window(
+        top_px=window.top_px - around,
+        left_px=window.left_px - around,
+        height_px=window.height_px + 2 * around,
+        width_px=window.width_px + 2 * around,
+    )
+    height_px, width_px = frame.stored
+    return replace(
+        _cut(film, breast, mask, wide, replace(image, height_px=height_px, width_px=width_px)), window=window
+    )
 
 
 def prepare_window(film: np.ndarray, breast: Breast, window: Window, image: ImageConfig) -> Prepared:
-    """Any part of a film, as prepare_roi would cut it around a ROI: normal patches, and windows that slide."""
+    """Any part of a film as a network sees it, which never moves: windows that slide."""
     return _cut(film, breast, None, window, image)
+
+
+def prepare_released(crop: np.ndarray, white: float, mirrored: bool, image: ImageConfig) -> Prepared:
+    """A patch as it was published, (rows, columns) grey with 0 black and `white` white; its levels stay what they are.
+
+    Where its ROI lies is not known, so the mask is empty; the window counts from the crop's own corner.
+    """
+    window = Window(top_px=0, left_px=0, height_px=crop.shape[0], width_px=crop.shape[1])
+    scale, size = _fitted(window, image)
+    levels = np.clip(_resize(crop.astype(np.float32), size) / white, 0, 1)
+    grey = np.rint(levels * FULL_SCALE).astype(np.uint16)
+    shape = (image.height_px, image.width_px)
+    seen = placed(grey[:, ::-1] if mirrored else grey, shape)
+    return Prepared(seen, np.zeros(shape, bool), window, mirrored, scale)
 
 
 def prepare_full(film: np.ndarray, breast: Breast, mask: np.ndarray | None, image: ImageConfig) -> Prepared:
@@ -158,8 +197,7 @@ def prepare_full(film: np.ndarray, breast: Breast, mask: np.ndarray | None, imag
 
 
 def _cut(film: np.ndarray, breast: Breast, mask: np.ndarray | None, window: Window, image: ImageConfig) -> Prepared:
-    scale = min(image.height_px / window.height_px, image.width_px / window.width_px)
-    size = (max(1, round(window.height_px * scale)), max(1, round(window.width_px * scale)))
+    scale, size = _fitted(window, image)
     mirrored = breast.chest_wall is Laterality.right
     pixels = _resize(_crop(film, window), size).astype(np.float32)
     inside = _resize(_coarse_crop(breast, window), size) >= 0.5
@@ -170,7 +208,13 @@ def _cut(film: np.ndarray, breast: Breast, mask: np.ndarray | None, window: Wind
         grey, roi = grey[:, ::-1], roi[:, ::-1]
     shape = (image.height_px, image.width_px)
     centred = image.name is ImageVariant.roi
-    return Prepared(_place(grey, shape, centred), _place(roi, shape, centred), window, mirrored, scale)
+    return Prepared(placed(grey, shape, centred=centred), placed(roi, shape, centred=centred), window, mirrored, scale)
+
+
+def _fitted(window: Window, image: ImageConfig) -> tuple[float, tuple[int, int]]:
+    """Output pixels per film pixel, and the (rows, columns) that the window becomes within the image."""
+    scale = min(image.height_px / window.height_px, image.width_px / window.width_px)
+    return scale, (max(1, round(window.height_px * scale)), max(1, round(window.width_px * scale)))
 
 
 def _crop(array: np.ndarray, window: Window) -> np.ndarray:
@@ -206,12 +250,3 @@ def _resize(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     # Area when reducing, because a calcification of 2 px vanishes between the taps of every other filter.
     reducing = array.shape[0] >= size[0]
     return cv2.resize(array, (size[1], size[0]), interpolation=cv2.INTER_AREA if reducing else cv2.INTER_LINEAR)
-
-
-def _place(array: np.ndarray, shape: tuple[int, int], centred: bool) -> np.ndarray:
-    """Into a black frame: in the middle, or (full) against the left edge where the chest wall is, middle in height."""
-    out = np.zeros(shape, array.dtype)
-    top = (shape[0] - array.shape[0]) // 2
-    left = (shape[1] - array.shape[1]) // 2 if centred else 0
-    out[top : top + array.shape[0], left : left + array.shape[1]] = array
-    return out

@@ -21,18 +21,18 @@ def build_samples(
 ) -> tuple[Sample, ...]:
     """The samples of the given abnormalities, whose images lie in `stores`; those without an image there are left out.
 
-    roi: one sample an abnormality. full: one a film; two mammograms of one film (stored as Mass- and as Calc-) are one
-    sample, and a film is what the worst of its given abnormalities is.
+    roi, released_crop: one sample an abnormality. full: one a film; two mammograms of one film (stored as Mass- and as
+    Calc-) are one sample, and a film is what the worst of its given abnormalities is.
     """
     places: dict[str, Place] = {row.id: (store, index, row) for store in stores for index, row in enumerate(store.rows)}
     groups: dict[tuple[str, ...], list[Abnormality]] = defaultdict(list)
     for abnormality in abnormalities:
-        name = abnormality.key if variant is ImageVariant.roi else abnormality.mammogram
+        name = abnormality.mammogram if variant is ImageVariant.full else abnormality.key
         if name in places:
             film = places[name][2].film
             # one film that stands under two patients stays two samples: whose it is, nobody knows
             breast = (abnormality.patient, abnormality.laterality, abnormality.view)
-            groups[(name,) if variant is ImageVariant.roi else (*breast, film)].append(abnormality)
+            groups[(*breast, film) if variant is ImageVariant.full else (name,)].append(abnormality)
     samples = tuple(_sample(rows, places, mammograms, variant, target) for rows in groups.values())
     return samples + _normal_samples(samples, places, mammograms, target)
 
@@ -81,7 +81,7 @@ def _sample(
     target: TargetPolicy,
 ) -> Sample:
     first = rows[0]
-    id = first.key if variant is ImageVariant.roi else first.mammogram
+    id = first.mammogram if variant is ImageVariant.full else first.key
     store, index, row = places[id]
     return Sample(
         id=id,

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mammoscope.data.frame import CENTRE, Frame, Shift
 from mammoscope.errors import MammoscopeError
 from mammoscope.files import written_whole
 from mammoscope.records import Defect
@@ -56,20 +57,22 @@ class PreparedStore:
     defects: tuple[Defect, ...]
     shards: tuple[np.ndarray, ...]
     mask_shards: tuple[np.ndarray, ...]
-    width_px: int
+    width_px: int  # as stored
+    frame: Frame
 
     def __reduce__(self) -> tuple[object, ...]:
         return open_store, (self.folder,)  # a loader process maps the files itself instead of receiving their content
 
-    def image(self, index: int) -> np.ndarray:
-        """uint16 (height_px, width_px), a view of the memory map."""
+    def image(self, index: int, shift: Shift = CENTRE) -> np.ndarray:
+        """uint16 (height_px, width_px), a view of the memory map; `shift` moves it within the margin."""
         row = self.rows[index]
-        return self.shards[row.shard][row.row]
+        return self.frame.window(self.shards[row.shard][row.row], shift)
 
-    def mask(self, index: int) -> np.ndarray:
+    def mask(self, index: int, shift: Shift = CENTRE) -> np.ndarray:
         """bool (height_px, width_px)."""
         row = self.rows[index]
-        return np.unpackbits(self.mask_shards[row.shard][row.row], axis=-1, count=self.width_px).astype(bool)
+        stored = np.unpackbits(self.mask_shards[row.shard][row.row], axis=-1, count=self.width_px).astype(bool)
+        return self.frame.window(stored, shift)
 
 
 def open_store(folder: Path) -> PreparedStore | None:
@@ -89,7 +92,9 @@ def open_store(folder: Path) -> PreparedStore | None:
         raise MammoscopeError(
             f"prepared store {folder.name}/ is damaged ({error}): delete its folder {folder}"
         ) from error
-    return PreparedStore(f"{folder.parent.name}/{folder.name}", folder, rows, defects, images, masks, shape["width_px"])
+    height_px, width_px = images[0].shape[1:]
+    frame = Frame(**shape.get("frame", {"height_px": height_px, "width_px": width_px}))
+    return PreparedStore(f"{folder.parent.name}/{folder.name}", folder, rows, defects, images, masks, width_px, frame)
 
 
 def shard_file(folder: Path, number: int, what: str) -> Path:
@@ -145,8 +150,11 @@ def read_shard_rows(folder: Path, number: int) -> tuple[list[StoreRow], list[Def
     return [StoreRow(**record) for record in table.to_pylist()], [Defect(**record) for record in defects]
 
 
-def finish_store(folder: Path, shards: int, width_px: int) -> None:
-    """Gathers the shards' rows into the one index."""
+def finish_store(folder: Path, shards: int, width_px: int, frame: Frame | None = None) -> None:
+    """Gathers the shards' rows into the one index.
+
+    width_px: of the images as stored; frame: what the network sees of them, None for all.
+    """
     rows: list[StoreRow] = []
     defects: list[Defect] = []
     for number in range(shards):
@@ -154,7 +162,8 @@ def finish_store(folder: Path, shards: int, width_px: int) -> None:
         rows += of_shard
         defects += found
     write_table(folder / DEFECTS, _records_table(Defect, [asdict(defect) for defect in defects], {}))
-    facts = json.dumps({"shards": shards, "width_px": width_px})
+    seen = {} if frame is None else {"frame": asdict(frame)}
+    facts = json.dumps({"shards": shards, "width_px": width_px, **seen})
     write_table(folder / INDEX, rows_table(rows, {"mammoscope": facts}))
 
 

@@ -31,6 +31,8 @@ class PackageFacts:
     num_classes: int  # 1: sigmoid; more: softmax
     classes: tuple[str, ...]  # in the order of the outputs; what the loss told apart
     malignant: tuple[str, ...]  # those of them whose probabilities add up to the score
+    views: tuple[str, ...] = ()  # what is fused, in the input's order; (): one image a row
+    fusion: str | None = None  # concatenation, mean or attention
     mean: float  # of images in [0, 1]
     std: float
     height_px: int
@@ -52,7 +54,8 @@ class PackageFacts:
 def write_package(folder: Path, state: Mapping[str, torch.Tensor], facts: PackageFacts, example: np.ndarray) -> Path:
     """Writes the model to `folder`, which must not exist, and returns it.
 
-    state: the timm network's own; example: uint16 (n, height_px, width_px), shown to whoever loads the model.
+    state: the timm network's own and, of several views, `fusion.*`; example: uint16 as the model takes it, shown to
+    whoever loads it.
     """
     with tempfile.TemporaryDirectory() as work:
         weights, described = Path(work) / "weights.safetensors", Path(work) / "facts.json"
@@ -73,7 +76,8 @@ def write_package(folder: Path, state: Mapping[str, torch.Tensor], facts: Packag
 
 
 def _signature(facts: PackageFacts) -> ModelSignature:
-    images = TensorSpec(np.dtype(np.uint16), (-1, facts.height_px, facts.width_px))
+    views = (len(facts.views),) if facts.views else ()
+    images = TensorSpec(np.dtype(np.uint16), (-1, *views, facts.height_px, facts.width_px))
     columns: list[ColSpec | TensorSpec] = [ColSpec("double", "malignancy"), ColSpec("boolean", "called_malignant")]
     if len(facts.classes) > 2:
         columns += [ColSpec("double", f"probability_{name}") for name in facts.classes]

@@ -33,6 +33,7 @@ def describe_run(config: TrainConfig, provenance: Provenance, fitted: Fitted, re
         height_px=config.image.height_px,
         width_px=config.image.width_px,
         views=tuple(config.view.views),
+        fusion=config.view.fusion,
         target=config.target.name,
         epochs=fitted.epochs,
         best_epoch=fitted.epoch + 1,

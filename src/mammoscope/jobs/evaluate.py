@@ -112,7 +112,7 @@ def _thresholds(run: RunInfo) -> Mapping[Level, float]:
 def _network(config: TrainConfig, weights: Mapping[str, torch.Tensor]) -> "tuple[Fabric, nn.Module]":
     device = find_device(config.trainer)
     architecture = replace(config.model, weights="none", trainable=Trainable.all)
-    classifier, _ = build_classifier(architecture, config.image, config.loss, config.target)
+    classifier, _ = build_classifier(architecture, config.image, config.loss, config.target, view=config.view)
     classifier.load_state_dict(weights)
     fabric = build_fabric(device, find_precision(config.trainer, device))
     return fabric, fabric.setup(classifier)

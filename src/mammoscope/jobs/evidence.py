@@ -58,7 +58,7 @@ def predictions_of(
     malignant = [number for number, name in enumerate(names) if name in MALIGNANT_CLASSES]
     return Predictions(
         partition=partition,
-        finest=Level.abnormality if variant is ImageVariant.roi else Level.image,
+        finest=_finest(samples, variant),
         ids=np.array([s.id for s in samples]),
         patients=np.array([s.patient for s in samples]),
         lateralities=np.array([str(s.laterality) for s in samples]),
@@ -75,6 +75,12 @@ def predictions_of(
             probabilities=probabilities,
         ),
     )
+
+
+def _finest(samples: Sequence[Sample], variant: ImageVariant) -> Level:
+    if any(len(sample.images) > 1 for sample in samples):
+        return Level.breast
+    return Level.image if variant is ImageVariant.full else Level.abnormality
 
 
 def gather_all_evidence(

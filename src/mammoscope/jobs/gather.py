@@ -9,6 +9,7 @@ from mammoscope.catalog.certificate import Certificate, certify
 from mammoscope.catalog.selection import select_rows
 from mammoscope.catalog.splits import Assignment, assign_partitions
 from mammoscope.config import TrainConfig
+from mammoscope.data.breasts import breast_samples
 from mammoscope.data.samples import build_samples
 from mammoscope.data.store import PreparedStore
 from mammoscope.jobs.notes import notes_on
@@ -68,6 +69,8 @@ def gather(config: TrainConfig, *, refuse_early: bool = True) -> GatheredData:
     samples = {
         p: build_samples(own, mammograms, stores, config.image.name, config.target.name) for p, own in rows.items()
     }
+    if config.view.fusion is not None:
+        samples = {p: breast_samples(films, config.view.views) for p, films in samples.items()}
     certificate = certify(
         samples,
         scheme=config.split.name,
@@ -112,5 +115,6 @@ def partition_rows(config: TrainConfig, catalog: Catalog, assignment: Assignment
 def _ideal_auc(config: TrainConfig, root: Path) -> float | None:
     """Known where a lesion is one abnormality and all count: the latents are Gaussian given their malignancy alone."""
     marker = read_marker(root)
-    is_known = config.image.name is ImageVariant.roi and config.target.name is not TargetPolicy.malignancy_without_bwc
+    is_abnormality = config.image.name is not ImageVariant.full
+    is_known = is_abnormality and config.target.name is not TargetPolicy.malignancy_without_bwc
     return marker.ideal_auc if marker is not None and is_known else None

@@ -1,15 +1,16 @@
 """What a reader of a run's numbers should know of its data."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from mammoscope.catalog.census import census
 from mammoscope.catalog.splits import name_some
 from mammoscope.config import TrainConfig
+from mammoscope.data.cut import CROP_MARGIN_PX
 from mammoscope.data.normal_patches import NO_NORMAL_PATCHES
 from mammoscope.data.store import PreparedStore, StoreRow
-from mammoscope.records import Catalog, Sample
-from mammoscope.vocabulary import Partition
+from mammoscope.records import Abnormality, Catalog, Sample
+from mammoscope.vocabulary import ImageVariant, Partition
 
 
 def notes_on(
@@ -37,6 +38,9 @@ def notes_on(
     if enlarged > len(rows) / 2:
         size = f"{config.image.height_px} x {config.image.width_px} px"
         notes.append(f"the source's pixels are enlarged to reach {size} in {enlarged} of {len(rows)} images")
+    notes += _patch_notes(config, catalog, rows)
+    if config.view.fusion is not None:
+        notes += _pair_notes(config, samples, {row.mammogram: row.film for row in rows})
     if shared := _shared_films(samples):
         notes.append(f"{len(shared)} films stand under more than one patient, pixel for pixel: {name_some(shared)}")
     odd = sum(not row.chest_wall_agrees for row in rows)
@@ -59,6 +63,57 @@ def _normal_note(per_image: int, rows: Sequence[StoreRow], stores: Sequence[Prep
         f"{patches} normal patches of {len(having)} films, at most {per_image} a film; none of {len(refused)} films "
         f"whose ROIs are not all known, and of {len(films - having - refused)} without room away from their ROIs"
     )
+
+
+def _patch_notes(config: TrainConfig, catalog: Catalog, rows: Sequence[StoreRow]) -> list[str]:
+    """What patches do not show, or show otherwise than they look."""
+    image, notes = config.image, []
+    if image.name is ImageVariant.released_crop:
+        notes.append("released crops: each was stretched to its own maximum, so grey levels do not compare")
+        have_film = {mammogram.key for mammogram in catalog.mammograms if mammogram.path is not None}
+        alone = [a.key for a in _of_variant(config, catalog) if a.crop_path and a.mammogram not in have_film]
+        if alone:
+            notes.append(
+                f"{len(alone)} released crops are left out: without their film nobody can tell in which partition else "
+                f"its pixels stand ({name_some(alone)})"
+            )
+    if image.window_px is not None:
+        crops = {a.key: (a.crop_rows_px, a.crop_columns_px) for a in catalog.abnormalities}
+        known = [
+            (h, w) for h, w in (crops[row.id] for row in rows if row.id in crops) if h is not None and w is not None
+        ]
+        sides = [max(crop) - 2 * CROP_MARGIN_PX for crop in known]
+        larger = sum(side > image.window_px for side in sides)
+        if larger:
+            notes.append(
+                f"{larger} of {len(sides)} ROIs are larger than image.window_px={image.window_px}: only their middle "
+                "is seen"
+            )
+    return notes
+
+
+def _of_variant(config: TrainConfig, catalog: Catalog) -> list[Abnormality]:
+    return [a for a in catalog.abnormalities if a.kind in config.data.kinds and a.view in config.view.views]
+
+
+def _pair_notes(
+    config: TrainConfig, samples: Mapping[Partition, Sequence[Sample]], film_of: Mapping[str, str]
+) -> list[str]:
+    breasts = [sample for own in samples.values() for sample in own]
+    notes = []
+    if alone := Counter(sample.views[0] for sample in breasts if None in sample.images):
+        told = " and ".join(f"{alone[view]} with {view} alone" for view in config.view.views)
+        notes.append(f"{alone.total()} of {len(breasts)} breasts have one view only: {told}; they are scored by it")
+    if hidden := [sample.id for sample in breasts if _films(sample, film_of) - set(sample.films)]:
+        notes.append(
+            f"{len(hidden)} breasts have several films of a view, of which the network sees the first by name: "
+            f"{name_some(hidden)}"
+        )
+    return notes
+
+
+def _films(sample: Sample, film_of: Mapping[str, str]) -> set[str]:
+    return {film_of[key.rpartition("_")[0]] for key in sample.abnormalities}
 
 
 def _shared_films(samples: Mapping[Partition, Sequence[Sample]]) -> list[str]:

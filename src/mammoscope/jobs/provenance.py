@@ -61,6 +61,7 @@ def run_tags(config: TrainConfig, provenance: Provenance) -> dict[str, str]:
         "data": config.data.name,
         "image": str(config.image.name),
         "view": config.view.name,
+        **({} if config.view.fusion is None else {"fusion": str(config.view.fusion)}),
         "target": str(config.target.name),
         "source": str(config.source.name),
         "split": str(config.split.name),

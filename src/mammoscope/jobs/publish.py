@@ -35,7 +35,7 @@ def publish(
     variant = (config.data.name, str(config.image.name), config.view.name, str(config.target.name))
     name = model_name(*variant, is_phantom=data.is_phantom)
     facts = _facts(config, tracker, classifier, provenance, report)
-    state = {key.removeprefix("backbone."): tensor for key, tensor in classifier.state_dict().items()}
+    state = {key.removeprefix("backbone."): tensor for key, tensor in classifier.state_dict().items()}  # fusion.* stays
     with tempfile.TemporaryDirectory() as folder:
         package = write_package(Path(folder) / "model", state, facts, _blank(config))
         tags = {
@@ -61,6 +61,8 @@ def _facts(
         num_classes=architecture.outputs,
         classes=CLASSES[config.target.name],
         malignant=tuple(name for name in CLASSES[config.target.name] if name in MALIGNANT_CLASSES),
+        views=tuple(config.view.views) if architecture.fusion else (),
+        fusion=architecture.fusion,
         mean=architecture.mean,
         std=architecture.std,
         height_px=config.image.height_px,
@@ -81,7 +83,10 @@ def _facts(
 
 def _blank(config: TrainConfig) -> np.ndarray:
     """The model's example: a picture of a patient must not go with it, and any other fills megabytes of digits."""
-    return np.zeros((1, config.image.height_px, config.image.width_px), np.uint16)
+    size = (config.image.height_px, config.image.width_px)
+    if config.view.fusion is not None:  # where a blank view would be a missing one
+        return np.ones((1, len(config.view.views), *size), np.uint16)
+    return np.zeros((1, *size), np.uint16)
 
 
 def _about(config: TrainConfig, provenance: Provenance, report: Report) -> str:

@@ -9,6 +9,7 @@ from mammoscope.catalog.certificate import check_classes
 from mammoscope.catalog.selection import class_name
 from mammoscope.config import TrainConfig
 from mammoscope.data.cut import FilmWork, prepare_film
+from mammoscope.data.frame import frame_of
 from mammoscope.data.prepare import plan_store, prepare_store, store_folder
 from mammoscope.data.store import INDEX, PreparedStore
 from mammoscope.errors import MammoscopeError
@@ -28,9 +29,12 @@ def plan_stores(config: TrainConfig, catalog: Catalog) -> Plans:
             if not plans[kind, view]:
                 raise MammoscopeError(
                     f"data={config.data.name} view={config.view.name}: the source has no usable {kind} in {view} view"
-                    + (" with an ROI mask" if config.image.name is not ImageVariant.full else "")
+                    + _NEEDED.get(config.image.name, "")
                 )
     return plans
+
+
+_NEEDED = {ImageVariant.roi: " with an ROI mask", ImageVariant.released_crop: " with a film and a released crop"}
 
 
 def check_rows(
@@ -79,5 +83,6 @@ def _say_estimate(config: TrainConfig, root: Path, folder: Path, work: Sequence[
     seconds = (time.perf_counter() - started) * len(work) / processes
     patches = sum(len(w.abnormalities) + (w.normal.per_image if w.normal else 0) for w in work)
     rows = len(work) if config.image.name is ImageVariant.full else patches
-    megabytes = rows * config.image.height_px * config.image.width_px * (2 + 1 / 8) / 1e6
+    height_px, width_px = frame_of(config.image).stored
+    megabytes = rows * height_px * width_px * (2 + 1 / 8) / 1e6
     say(f"preparing {folder.name}: {len(work)} films, about {seconds:.0f} s and {megabytes:.0f} MB of disk")

@@ -37,7 +37,7 @@ def train(config: TrainConfig) -> str:
     check_optimizer(config.optimizer)
     device = find_device(config.trainer)
     seed_everything(config.seed)
-    classifier, weights = build_classifier(config.model, config.image, config.loss, config.target)
+    classifier, weights = build_classifier(config.model, config.image, config.loss, config.target, view=config.view)
     store = open_tracking(config.tracking)
     data = gather(config)
     provenance = Provenance(data, weights, device, find_precision(config.trainer, device))

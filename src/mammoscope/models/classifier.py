@@ -3,18 +3,19 @@
 import contextlib
 import copy
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import timm
 import torch
 from torch import nn
 
-from mammoscope.config import ImageConfig, LossConfig, ModelConfig, TargetConfig
+from mammoscope.config import ImageConfig, LossConfig, ModelConfig, TargetConfig, ViewConfig
 from mammoscope.errors import MammoscopeError
+from mammoscope.models.fusion import ViewFusion, with_missing_filled
 from mammoscope.models.lite import LITE_PACKAGES
 from mammoscope.models.weights import Weights, find_weights
-from mammoscope.vocabulary import CLASSES, LossName, Trainable
+from mammoscope.vocabulary import CLASSES, Fusion, LossName, Trainable
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Architecture:
     outputs: int  # 1 logit (bce), or one a class (cross_entropy)
     mean: float
     std: float
+    views: int = 1  # images a sample: more than one are fused
+    fusion: Fusion | None = None
 
 
 # a timm network: an nn.Module with forward_features, forward_head and get_classifier, which nn.Module does not declare
@@ -33,40 +36,53 @@ Backbone = Any
 
 
 class Classifier(nn.Module):
-    """image float (batch, 1, height, width) in [0, 1] -> logits (batch, outputs). Final.
+    """images float (batch, views, height, width) in [0, 1] -> logits (batch, outputs). Final.
+
+    One view; or all of a breast, each through the one backbone and then fused, where a view that is 0 all over is
+    missing.
 
     One mean and one standard deviation: timm sums the RGB kernels of pretrained weights into one channel, which equals
     a grey picture in three channels only when all three are normalised alike.
     """
 
-    def __init__(self, backbone: Backbone, architecture: Architecture):
+    def __init__(self, backbone: Backbone, architecture: Architecture, fusion: ViewFusion | None = None):
+        """fusion: takes the place of the backbone's last layer."""
         super().__init__()
         self.backbone: Backbone = backbone
+        self.fusion = fusion
         self.architecture = architecture
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         return (images - self.architecture.mean) / self.architecture.std
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if self.fusion is not None:
+            return self.fusion.head(self.features(images))
         return self.backbone(self.normalise(images))
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """What the last linear layer sees, (batch, features)."""
         backbone = self.backbone
+        if self.fusion is not None:
+            filled, there = with_missing_filled(images)
+            each = backbone(self.normalise(filled.flatten(0, 1).unsqueeze(1)))  # which ends in its features
+            return self.fusion(each.unflatten(0, tuple(there.shape)), there)
         return backbone.forward_head(backbone.forward_features(self.normalise(images)), pre_logits=True)
 
     @property
     def head(self) -> nn.Linear:
         """The last linear layer. Raises MammoscopeError where the backbone has none."""
-        return _last_layer(self.backbone, self.architecture.backbone)
+        if self.fusion is not None:
+            return self.fusion.head
+        return _last_layer(self.backbone, self.architecture.backbone, "model.trainable=head", "trainable=all")
 
 
-def _last_layer(backbone: Backbone, name: str) -> nn.Linear:
+def _last_layer(backbone: Backbone, name: str, asked_by: str, way_out: str) -> nn.Linear:
     head = backbone.get_classifier()
     if isinstance(head, nn.Linear):
         return head
     found = type(head).__name__
-    raise MammoscopeError(f"model.trainable=head: {name} ends in {found}, not in one linear layer; use trainable=all")
+    raise MammoscopeError(f"{asked_by}: {name} ends in {found}, not in one linear layer; use {way_out}")
 
 
 def probabilities_of(logits: torch.Tensor) -> torch.Tensor:
@@ -96,9 +112,11 @@ def _check_backbone(model: ModelConfig) -> None:
 
 
 def build_classifier(
-    model: ModelConfig, image: ImageConfig, loss: LossConfig, target: TargetConfig
+    model: ModelConfig, image: ImageConfig, loss: LossConfig, target: TargetConfig, *, view: ViewConfig | None = None
 ) -> tuple[Classifier, Weights]:
-    """Raises MammoscopeError: unknown backbone, an image size that it cannot take, weights that cannot be had."""
+    """view: with a fusion, the classifier takes all its views at once; else one image.
+
+    Raises MammoscopeError: unknown backbone, an image size that it cannot take, weights that cannot be had."""
     _check_backbone(model)
     weights = find_weights(model)
     arguments = _arguments(model, image)
@@ -123,7 +141,7 @@ def build_classifier(
         raise MammoscopeError(_refusal(model, image, weights, error)) from error
     _check_patches(backbone, model, image)
     if model.trainable is Trainable.head:
-        _last_layer(backbone, model.backbone)
+        _last_layer(backbone, model.backbone, "model.trainable=head", "trainable=all")
     if weights.from_user:
         _check_names(backbone, model, weights)
     _start_undecided(backbone)
@@ -133,8 +151,18 @@ def build_classifier(
         model.backbone, arguments, outputs_for(loss, target), sum(mean) / len(mean), sum(std) / len(std)
     )
     classifier = Classifier(backbone, architecture)
+    if view is not None and view.fusion is not None:
+        classifier = _fused(classifier, view.fusion, len(view.views))
     _check_size(classifier, model, image)
     return classifier, weights
+
+
+def _fused(single: Classifier, fusion: Fusion, views: int) -> Classifier:
+    """The same network for several views: its last layer goes behind the fusion, and the backbone ends in features."""
+    backbone, architecture = single.backbone, single.architecture
+    head = _last_layer(backbone, architecture.backbone, "view=pair", "another model, or view=both")
+    backbone.reset_classifier(0)
+    return Classifier(backbone, replace(architecture, views=views, fusion=fusion), ViewFusion(fusion, views, head))
 
 
 def _arguments(model: ModelConfig, image: ImageConfig) -> dict[str, Any]:
@@ -193,7 +221,8 @@ def _check_size(classifier: Classifier, model: ModelConfig, image: ImageConfig) 
 
 def _pass_blank(classifier: Classifier, image: ImageConfig, device: str) -> None:
     """Through a copy, so that the classifier stays where and as it is."""
-    copy.deepcopy(classifier).eval().to(device)(torch.zeros(1, 1, image.height_px, image.width_px, device=device))
+    blank = torch.zeros(1, classifier.architecture.views, image.height_px, image.width_px, device=device)
+    copy.deepcopy(classifier).eval().to(device)(blank)
 
 
 def _check_names(backbone: nn.Module, model: ModelConfig, weights: Weights) -> None:

@@ -20,7 +20,7 @@ from mammoscope.models.lite import LITE_PACKAGES, timm_names
 
 HUB_FILE = "model.safetensors"
 HUB_PATIENCE_S = 3.0
-OURS = "backbone."
+OURS, FUSION = "backbone.", "fusion."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ class Weights:
         assert self.file is not None, "random weights have no file"
         if self.from_package:
             return timm_names(torch.load(self.file, map_location="cpu", weights_only=True))
-        tensors = load_file(self.file)
+        # what fused two views is no part of the timm network
+        tensors = {name: t for name, t in load_file(self.file).items() if not name.startswith(FUSION)}
         ours = all(name.startswith(OURS) for name in tensors)
         return {name.removeprefix(OURS): tensor for name, tensor in tensors.items()} if ours else tensors
 

@@ -11,6 +11,7 @@ from mammoscope.vocabulary import (
     CLASSES,
     RESEARCH_USE_ONLY,
     AbnormalityKind,
+    Fusion,
     ImageVariant,
     Partition,
     SourceName,
@@ -23,6 +24,11 @@ from mammoscope.vocabulary import (
 DIGEST_LETTERS = 12
 LETTERS_MAX = 8000  # of an MLflow tag, which is cut beyond that without a word
 OTHERS_ROOM = 40  # for the line that counts the warnings left out
+SUBJECTS = {
+    ImageVariant.roi: "patches around the ROIs",
+    ImageVariant.full: "full mammograms",
+    ImageVariant.released_crop: "the patches as released (grey levels stretched one by one)",
+}
 PLURALS = {AbnormalityKind.mass: "masses", AbnormalityKind.calc: "calcifications"}
 
 
@@ -45,6 +51,7 @@ class RunFacts:
     height_px: int
     width_px: int
     views: tuple[View, ...]
+    fusion: Fusion | None  # of the views of a breast into one sample
     target: TargetPolicy
     epochs: int  # that were trained, early stopping included
     best_epoch: int  # counted from 1: the one that was kept
@@ -82,14 +89,14 @@ def with_section(description: str, title: str, section: str) -> str:
 
 
 def _opening(facts: RunFacts) -> str:
-    subject = "patches around the ROIs" if facts.image is ImageVariant.roi else "full mammograms"
+    subject, fused = SUBJECTS[facts.image], "" if facts.fusion is None else f" of a breast fused by {facts.fusion}"
     what = "a new head on frozen features" if facts.trainable is Trainable.head else "all weights"
     kinds = " and ".join(PLURALS[kind] for kind in facts.kinds)
     phantom = " **Phantom data: drawn from nothing, no patient is behind these numbers.**" if facts.is_phantom else ""
     return (
         f"**{RESEARCH_USE_ONLY}**{phantom}\n\n"
         f"`{facts.backbone}` ({what}), trained for {facts.epochs} epochs to tell {_told_apart(facts)} {kinds} in "
-        f"{subject} of {facts.height_px} x {facts.width_px} px, {' and '.join(facts.views)} views, target "
+        f"{subject} of {facts.height_px} x {facts.width_px} px, {' and '.join(facts.views)} views{fused}, target "
         f"`{facts.target}`. The weights of epoch {facts.best_epoch} were kept."
     )
 
