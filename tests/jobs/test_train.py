@@ -153,6 +153,17 @@ def test_the_same_seed_gives_the_same_weights_and_another_shares_the_split(confi
     assert not store.client.search_registered_models()
 
 
+def test_balanced_sampling_is_logged_and_needs_no_certain_number_of_loader_processes(configure):
+    config = configure("trainer.sampling=by_target", "trainer.epochs=1", "schedule.warmup_epochs=0")
+    runs = []
+    for workers in (0, 2):
+        config.trainer.workers = workers
+        runs.append(opened(config).client.get_run(train(config)))
+    assert runs[0].data.metrics["epoch/train/loss"] == runs[1].data.metrics["epoch/train/loss"]
+    assert runs[0].data.tags["config_hash"] == runs[1].data.tags["config_hash"]
+    assert {run.data.params["trainer.sampling"] for run in runs} == {"by_target"}
+
+
 def test_a_frozen_backbone_trains_its_head_only(configure):
     config = configure(
         "model.backbone=tf_efficientnet_lite0",
