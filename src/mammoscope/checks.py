@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from mammoscope.config import PhantomConfig, TrainConfig
+from mammoscope.config import PhantomConfig, PrepareConfig, TrainConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.files import refuse_inside
 from mammoscope.vocabulary import (
@@ -30,6 +30,7 @@ def check_config(config: TrainConfig) -> None:
         if value is not None and not (math.isfinite(value) and is_allowed(value)):
             raise MammoscopeError(f"{key}={value}: allowed: {allowed}")
     check_phantom(config.phantom)
+    part_of(config.prepare)
     _check_places(config)
     for makes_no_sense, reason in _COMBINATIONS:
         if makes_no_sense(config):
@@ -55,6 +56,16 @@ def check_phantom(config: PhantomConfig) -> None:
     for key, fits, allowed in limits:
         if not fits:
             raise MammoscopeError(f"phantom.{key}={getattr(config, key)}: allowed: {allowed}")
+
+
+def part_of(config: PrepareConfig) -> tuple[int, int] | None:
+    """(i, n) of prepare.part=i/n. Raises MammoscopeError for what is none."""
+    if config.part is None:
+        return None
+    words = re.fullmatch(r"([1-9]\d{0,3})/([1-9]\d{0,3})", config.part)
+    if words is None or int(words[1]) > int(words[2]):
+        raise MammoscopeError(f"prepare.part={config.part}: allowed: i/n, the i-th of n shares, as 1/8 to 8/8")
+    return int(words[1]), int(words[2])
 
 
 def _check_places(config: TrainConfig) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,8 @@ def refuse_inside(source: Path, place: Path, named: str) -> None:
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Gives a temporary path in the same folder to write to; it takes the place of `path` when the block ends well."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    # the number alone is not enough: two hosts that share a folder may run the same one
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
         yield temporary
         with open(temporary, "rb") as written:

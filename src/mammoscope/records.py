@@ -116,6 +116,16 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NearDuplicate:
+    """Two films of different patients that look like one; the second belongs to the second patient."""
+
+    mammograms: tuple[str, str]  # Mammogram.key
+    patients: tuple[str, str]
+    films: tuple[str, str]  # xxh3-128 of the raw pixels
+    correlation: float  # 0.99 to 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClassScores:
     """What a model of more than two classes says of its rows, in the order of the Predictions that hold it."""
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from mammoscope.catalog.certificate import Certificate, certify, check_against
+from mammoscope.catalog.reviewed import ReviewedPair
 from mammoscope.errors import LeakError, MammoscopeError
-from mammoscope.records import Sample, StoredImage
+from mammoscope.records import NearDuplicate, Sample, StoredImage
 from mammoscope.vocabulary import AbnormalityKind, Laterality, Partition, SplitScheme, View
 
 Samples = dict[Partition, list[Sample]]
@@ -148,3 +149,51 @@ def test_a_fold_is_part_of_the_manifest_and_without_one_nothing_changes(samples,
     folded = certify(samples, scheme=SplitScheme.cv5, seed=0, fraction=0.2, fold=3, dropped=())
     assert Certificate.from_json(folded.to_json()).fold == 3
     assert folded.digest != certify(samples, scheme=SplitScheme.cv5, seed=0, fraction=0.2, fold=2, dropped=()).digest
+
+
+def near(one: Sample, other: Sample) -> NearDuplicate:
+    return NearDuplicate(
+        mammograms=(one.id, other.id),
+        patients=(one.patient, other.patient),
+        films=(one.films[0], other.films[0]),
+        correlation=0.9951,
+    )
+
+
+def review(pair: NearDuplicate) -> ReviewedPair:
+    films = tuple(sorted(pair.films))
+    return ReviewedPair(mammograms=pair.mammograms, films=films, who="R. Reader", when="2026-11-25", why="two films")
+
+
+def certified(samples: Samples, *pairs: NearDuplicate, reviewed: tuple[ReviewedPair, ...] = ()) -> Certificate:
+    scheme = SplitScheme.official_strict
+    return certify(samples, scheme=scheme, seed=0, fraction=0.2, dropped=(), near=pairs, reviewed=reviewed)
+
+
+def test_a_near_duplicate_in_two_partitions_is_a_leak(samples):
+    with pytest.raises(LeakError) as caught:
+        certified(samples, near(samples[TRAIN][0], samples[TEST][1]))
+    assert "Mass_P_00000_LEFT_CC_1 (P_00000, train) = Mass_P_00021_LEFT_CC_1 (P_00021, test)" in str(caught.value)
+    assert "correlation 0.9951" in str(caught.value)
+    assert "split.allow=<file>" in str(caught.value)
+
+
+def test_a_near_duplicate_within_a_partition_or_outside_of_all_is_none(samples, issue):
+    within = near(samples[TRAIN][0], samples[TRAIN][1])
+    elsewhere = near(samples[TRAIN][0], sample(99, 0, TRAIN))
+    assert certified(samples, within, elsewhere).digest == issue(samples).digest
+
+
+def test_a_certificate_names_the_reviews_that_it_stood_on(samples, issue):
+    crossing, within = near(samples[TRAIN][0], samples[TEST][1]), near(samples[TEST][0], samples[TEST][1])
+    certificate = certified(samples, crossing, within, reviewed=(review(crossing), review(within)))
+    assert certificate.reviewed == (review(crossing),)
+    assert Certificate.from_json(certificate.to_json()) == certificate
+    assert certificate.digest != issue(samples).digest
+
+
+def test_a_review_of_other_pixels_does_not_hold(samples):
+    crossing = near(samples[TRAIN][0], samples[TEST][1])
+    other = replace(review(crossing), films=(crossing.films[0], "f" * 32))
+    with pytest.raises(LeakError):
+        certified(samples, crossing, reviewed=(other,))

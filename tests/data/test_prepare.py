@@ -52,7 +52,7 @@ def test_the_roi_fills_the_share_of_the_window_that_its_context_says(phantom, tm
 
 
 def test_two_processes_make_what_one_makes(phantom, tmp_path, monkeypatch):
-    monkeypatch.setattr(prepare_module, "MAMMOGRAMS_PER_SHARD", 8)
+    monkeypatch.setattr(prepare_module, "films_per_shard", lambda films: 8)
     one, two = prepared(phantom, tmp_path / "one"), prepared(phantom, tmp_path / "two", workers=2)
     assert len(one.shards) > 1
     assert one.rows == two.rows
@@ -62,12 +62,12 @@ def test_two_processes_make_what_one_makes(phantom, tmp_path, monkeypatch):
 
 def test_a_finished_store_is_opened_and_not_made_again(phantom, tmp_path, monkeypatch):
     first = prepared(phantom, tmp_path)
-    monkeypatch.setattr(prepare_module, "_prepare_shards", lambda *a, **k: pytest.fail("prepared twice"))
+    monkeypatch.setattr(prepare_module, "prepare_shards", lambda *a, **k: pytest.fail("prepared twice"))
     assert prepared(phantom, tmp_path).rows == first.rows
 
 
 def test_what_a_killed_process_left_is_completed(phantom, tmp_path, monkeypatch):
-    monkeypatch.setattr(prepare_module, "MAMMOGRAMS_PER_SHARD", 8)
+    monkeypatch.setattr(prepare_module, "films_per_shard", lambda films: 8)
     whole = prepared(phantom, tmp_path)
     images = [np.array(shard) for shard in whole.shards]
     kept = shard_file(whole.folder, 0, "images").stat().st_mtime_ns
@@ -206,15 +206,15 @@ def test_the_twins_of_one_film_share_their_hash(phantom, catalog, tmp_path):
     assert all(len(both[key]) == 1 for key in stored_twice)
 
 
-def test_a_second_process_waits_for_the_first(phantom, tmp_path):
-    """The lock is held by a process of its own, which finishes while we wait."""
+def test_a_shard_that_another_process_has_is_waited_for(phantom, tmp_path):
+    """Its lock is held by a process of its own, which ends while we wait and leaves the shard to us."""
     work = plan_store(index_cbis_ddsm(phantom, workers=1), MASS, CC, ROI)
     folder = store_folder(tmp_path, phantom, MASS, CC, work, ROI)
-    folder.mkdir(parents=True)
+    (folder / "locks").mkdir(parents=True)
     script = (
-        "import sys, time\n"
+        "import time\n"
         "from filelock import FileLock\n"
-        f"lock = FileLock({str(folder.with_name(folder.name + '.lock'))!r})\n"
+        f"lock = FileLock({str(folder / 'locks/shard-0001.lock')!r})\n"
         "lock.acquire(); print('held', flush=True); time.sleep(1.5); lock.release()\n"
     )
     holder = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
@@ -222,7 +222,8 @@ def test_a_second_process_waits_for_the_first(phantom, tmp_path):
     said: list[str] = []
     store = prepare_store(phantom, folder, work, ROI, workers=1, progress=lambda d, a: None, say=said.append)
     holder.communicate()
-    assert said == ["another process prepares mass-CC; waiting for it"]
+    shards = len(store.shards)
+    assert said == [f"another process prepares 1 of the {shards} shards of mass-CC; waiting for it"]
     assert len(store.rows) > 5
 
 

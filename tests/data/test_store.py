@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 
 from mammoscope.data.store import (
+    StoreFilm,
     StoreRow,
     finish_store,
+    hash_file,
     open_store,
-    read_shard_rows,
+    read_shard,
     shard_file,
     shard_is_written,
     write_shard,
@@ -37,6 +39,10 @@ def a_row(id: str, shard: int, row: int) -> StoreRow:
 DEFECT = Defect(row="b", problem="unusable_mask", found="3 grey levels", taken_as="no ROI", reason="not a mask")
 
 
+def a_film(name: str, shard: int, row: int) -> StoreFilm:
+    return StoreFilm(mammogram=name, film="0" * 32, shard=shard, row=row)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "hash" / "mass-CC"
@@ -48,8 +54,12 @@ def write_both(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 65536, (3, 10, 13), dtype=np.uint16)
     masks = rng.random((3, 10, 13)) > 0.5
-    write_shard(folder, 0, images[:2], masks[:2], [a_row("a", 0, 0), a_row("b", 0, 1)], [DEFECT])
-    write_shard(folder, 1, images[2:], masks[2:], [a_row("c", 1, 0)], [])
+    thumbnails = rng.integers(0, 256, (3, 128, 128), dtype=np.uint8)
+    rows = [a_row("a", 0, 0), a_row("b", 0, 1), a_row("c", 1, 0)]
+    films = [a_film("a", 0, 0), a_film("b", 0, 1), a_film("c", 1, 0)]
+    for number, own in enumerate([slice(0, 2), slice(2, 3)]):
+        defects = [DEFECT] if number == 0 else []
+        write_shard(folder, number, images[own], masks[own], rows[own], defects, films[own], thumbnails[own])
     return images, masks
 
 
@@ -60,6 +70,8 @@ def test_what_was_written_is_read(folder: Path):
     assert [row.id for row in store.rows] == ["a", "b", "c"]
     assert store.rows[2] == a_row("c", 1, 0)
     assert store.defects == (DEFECT,)
+    assert [film.mammogram for film in store.films] == ["a", "b", "c"]
+    assert store.thumbnails().shape == (3, 128, 128)
     for index in range(3):
         np.testing.assert_array_equal(store.image(index), images[index])
         np.testing.assert_array_equal(store.mask(index), masks[index])
@@ -79,7 +91,11 @@ def test_an_unfinished_store_is_not_there(folder: Path):
     write_both(folder)
     assert open_store(folder) is None
     assert shard_is_written(folder, 1)
-    assert read_shard_rows(folder, 0) == ([a_row("a", 0, 0), a_row("b", 0, 1)], [DEFECT])
+    tables = read_shard(folder, 0)
+    assert tables.rows == (a_row("a", 0, 0), a_row("b", 0, 1))
+    assert tables.films == (a_film("a", 0, 0), a_film("b", 0, 1))
+    assert tables.defects == (DEFECT,)
+    assert tables.hashes["images"] == hash_file(shard_file(folder, 0, "images"))
 
 
 def test_a_shard_without_its_rows_does_not_count(folder: Path):
@@ -96,7 +112,7 @@ def test_a_damaged_store_is_named(folder: Path):
         open_store(folder)
 
 
-@pytest.mark.parametrize("what", ["rows", "images", "masks"])
+@pytest.mark.parametrize("what", ["rows", "images", "masks", "thumbnails"])
 def test_a_shard_that_was_cut_short_does_not_count(folder: Path, what: str):
     write_both(folder)
     whole = shard_file(folder, 1, what).read_bytes()

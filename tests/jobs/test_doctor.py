@@ -8,7 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from mammoscope.catalog.cbis_ddsm import index_cbis_ddsm
+from mammoscope.catalog.reviewed import COLUMNS
 from mammoscope.config import PhantomConfig
+from mammoscope.data.cut import hash_film
 from mammoscope.dicom.read import read_pixels
 from mammoscope.dicom.write import rewrite_pixels
 from mammoscope.errors import MammoscopeError
@@ -101,13 +103,15 @@ def test_a_near_duplicate_blocks_until_it_was_reviewed(tree: Path, catalog: Cata
     pixels, _ = read_pixels(tree / ours.path)
     rewrite_pixels(tree / other.path, pixels - (pixels > 20000) * pixels.dtype.type(3))
     assert run(tree)[0] == 1
-    allow = tmp_path / "reviewed.txt"
-    allow.write_text(f"# looked at\n{other.key} {ours.key}\n")
+    allow = tmp_path / "reviewed.csv"
+    films = [hash_film(read_pixels(tree / m.path)[0]) for m in (other, ours)]
+    row = f"{other.key},{ours.key},{films[0]},{films[1]},R. Reader,2026-11-25,two films"
+    allow.write_text(f"# looked at\n{','.join(COLUMNS)}\n{row}\n")
     status, said = run(tree, allow=allow)
     assert status == 0
     assert "two films: reviewed" not in said  # the report has it
     allow.write_text("one\n")
-    with pytest.raises(MammoscopeError, match="line 1"):
+    with pytest.raises(MammoscopeError, match="begins with 'one'"):
         run(tree, allow=allow)
 
 

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from mammoscope.catalog.reviewed import ReviewedPair, crossing_pairs, sorted_films
 from mammoscope.catalog.splits import name_some
 from mammoscope.errors import LeakError, MammoscopeError
-from mammoscope.records import Sample
+from mammoscope.records import NearDuplicate, Sample
 from mammoscope.vocabulary import CLASSES, Partition, SplitScheme, TargetPolicy
 
 FORMAT = "mammoscope-split-1"
@@ -32,6 +33,7 @@ class Certificate:
     members: Mapping[Partition, Members]  # all three partitions
     dropped: tuple[str, ...]  # patients whose training rows the scheme left out
     notes: tuple[str, ...]
+    reviewed: tuple[ReviewedPair, ...] = ()  # near-duplicates in two partitions that a person found to be two films
 
     @property
     def manifest(self) -> str:
@@ -47,6 +49,8 @@ class Certificate:
         }
         if self.fold is not None:
             content["fold"] = self.fold
+        if self.reviewed:
+            content["reviewed"] = [asdict(pair) for pair in self.reviewed]
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @property
@@ -75,6 +79,7 @@ class Certificate:
                 members={p: Members(**{k: tuple(v) for k, v in content["members"][p].items()}) for p in Partition},
                 dropped=tuple(content["dropped"]),
                 notes=tuple(content["notes"]),
+                reviewed=tuple(ReviewedPair.from_json(pair) for pair in content.get("reviewed", ())),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise MammoscopeError(f"split certificate: no {FORMAT} ({type(error).__name__}: {error})") from error
@@ -94,15 +99,20 @@ def certify(
     fold: int | None = None,
     dropped: Sequence[str],
     classes: Sequence[str] = CLASSES[TargetPolicy.malignancy],
+    near: Sequence[NearDuplicate] = (),
+    reviewed: Sequence[ReviewedPair] = (),
 ) -> Certificate:
-    """The certificate of samples in which no patient and no film crosses, and every partition has all classes.
+    """The certificate of samples in which no patient, film or unreviewed near-duplicate crosses.
+
+    Every partition has all classes.
 
     Raises:
-        LeakError: naming the patients or films in two partitions.
+        LeakError: naming the patients, films or near-duplicates in two partitions.
         MammoscopeError: with the counts, where train, validation or a test that is not empty has too few patients.
     """
     samples = {partition: tuple(samples_by_partition.get(partition, ())) for partition in Partition}
     _check_crossing(samples)
+    stood_on = _check_near(samples, near, reviewed)
     check_classes({p: [(s.patient, classes[s.target]) for s in own] for p, own in samples.items()}, classes)
     notes = () if samples[Partition.test] else ("the test partition is empty: no file of it is in this source",)
     return Certificate(
@@ -113,6 +123,7 @@ def certify(
         members={partition: _members(own) for partition, own in samples.items()},
         dropped=tuple(sorted(dropped)),
         notes=notes,
+        reviewed=stood_on,
     )
 
 
@@ -169,6 +180,29 @@ def _check_crossing(samples: Mapping[Partition, Sequence[Sample]]) -> None:
             f"{name_some(same)}. Ways out: one kind (data=mass or data=calc), another split.seed, or a source "
             "without one of each"
         )
+
+
+def _check_near(
+    samples: Mapping[Partition, Sequence[Sample]], near: Sequence[NearDuplicate], reviewed: Sequence[ReviewedPair]
+) -> tuple[ReviewedPair, ...]:
+    """The reviews without which these samples would be refused."""
+    allowed = {pair.films: pair for pair in reviewed}
+    stood_on, refused = [], []
+    for pair, partitions in crossing_pairs(samples, near):
+        review = allowed.get(sorted_films(pair))
+        if review is not None:
+            stood_on.append(review)
+            continue
+        named = zip(pair.mammograms, pair.patients, partitions, strict=True)
+        words = " = ".join(f"{mammogram} ({patient}, {partition})" for mammogram, patient, partition in named)
+        refused.append(f"{words} at correlation {pair.correlation:.4f}")
+    if refused:
+        raise LeakError(
+            f"{len(refused)} pairs of films stand in two partitions under different patients and look like one film: "
+            f"{name_some(refused)}. Ways out: look at them, and record those that are two films in split.allow=<file>; "
+            "else another split.seed, or a source without one of each"
+        )
+    return tuple(stood_on)
 
 
 def check_classes(rows: Mapping[Partition, Sequence[tuple[str, str]]], classes: Sequence[str]) -> None:

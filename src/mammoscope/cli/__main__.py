@@ -41,6 +41,11 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("train", help="train, evaluate on validation, register; Hydra's -m, --cfg and --help work")
 
     prepare = commands.add_parser("prepare", help="prepare what a run would train on", epilog=overrides)
+    stores = prepare.add_mutually_exclusive_group()
+    stores.add_argument("--list", action="store_true", help="the stores in store.root: what, how large, whole or not")
+    stores.add_argument("--prune", action="store_true", help="say what nothing can use any more; --yes deletes it")
+    stores.add_argument("--verify", action="store_true", help="read every store and name what is damaged")
+    prepare.add_argument("--yes", action="store_true", help="with --prune: delete")
     prepare.set_defaults(run=_prepare, takes_overrides=True)
 
     evaluate = commands.add_parser("evaluate", help="score a partition with a run's model", epilog=_EVALUATE_NOTE)
@@ -93,14 +98,15 @@ _DOCTOR_NOTE = (
     "in train and test that are the same, case descriptions that contradict themselves, no such source)"
 )
 _EVALUATE_NOTE = (
-    "overrides: source, source.*, phantom.*, store.*, tracking.*, trainer.device, trainer.batch_size, trainer.workers; "
-    "everything else is the run's own"
+    "overrides: source, source.*, phantom.*, store.*, split.allow, tracking.*, trainer.device, trainer.batch_size, "
+    "trainer.workers; everything else is the run's own"
 )
 _EVALUATE_KEYS = (
     "source",
     "source.",
     "phantom.",
     "store.",
+    "split.allow",
     "tracking.",
     "trainer.device",
     "trainer.batch_size",
@@ -115,7 +121,19 @@ def _train(config: TrainConfig) -> None:
 
 
 def _prepare(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
+    if arguments.yes and not arguments.prune:
+        raise MammoscopeError("--yes: confirms --prune, and means nothing without it")
     config = compose_config(overrides)
+    if arguments.list or arguments.prune or arguments.verify:
+        from mammoscope.jobs.stock import prune_stock, show_stock, verify_stock
+
+        if arguments.list:
+            show_stock(config.store)
+        elif arguments.prune:
+            prune_stock(config.store, is_confirmed=arguments.yes)
+        else:
+            verify_stock(config.store)
+        return
     from mammoscope.jobs.prepare import prepare
 
     prepare(config)

@@ -1,5 +1,6 @@
 """One film -> its prepared images: read once, hashed, its breast found, its masks confirmed, its images cut."""
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from mammoscope.data.preprocess import (
     prepare_roi,
 )
 from mammoscope.data.store import StoreRow
+from mammoscope.data.thumbnails import breast_thumbnail
 from mammoscope.dicom.read import Film
 from mammoscope.errors import MammoscopeError
 from mammoscope.records import Abnormality, Defect, Mammogram
@@ -40,23 +42,36 @@ class FilmWork:
     normal: NormalWork | None = None  # target=tissue: what else is cut from it
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenFilm:
+    """What is kept of every film that was read, whether an image was cut from it or not."""
+
+    mammogram: str
+    film: str  # hash_film
+    thumbnail: np.ndarray  # breast_thumbnail
+
+
 def prepare_film(
-    source_root: Path, work: FilmWork, image: ImageConfig, defects: list[Defect]
+    source_root: Path, work: FilmWork, image: ImageConfig, defects: list[Defect], seen: list[SeenFilm]
 ) -> Iterator[tuple[Callable[[int, int], StoreRow], Prepared]]:
-    """Reads one film and yields its images, each with its row but for the place in the store. Adds to `defects`."""
+    """Reads one film and yields its images, each with its row but for the place in the store.
+
+    Adds to `defects`, and the film to `seen`.
+    """
     mammogram = work.mammogram
     assert mammogram.path is not None, "the plan names films that are there"
     film = read_source_film(source_root / mammogram.path)
     film_hash = hash_film(film.raw)
-    breast = find_breast(film.image)
+    breast = find_breast(film.grey)
+    seen.append(SeenFilm(mammogram.key, film_hash, breast_thumbnail(film.grey, breast)))
     if image.name is ImageVariant.released_crop:
         for abnormality, cut in _released(source_root, work, breast, image, defects):
             yield _row(abnormality.key, mammogram, film_hash, breast, cut), cut
         return
     masks = list(confirmed_masks(source_root, work, film, defects))
     if image.name is ImageVariant.full:
-        union = np.logical_or.reduce([mask for _, mask in masks]) if masks else None
-        cut = prepare_full(film.image, breast, union, image)
+        union = functools.reduce(np.logical_or, [mask for _, mask in masks]) if masks else None
+        cut = prepare_full(film.grey, breast, union, image)
         if union is not None and (lost := _share_outside(union, cut.window)) > LOST_FRACTION:
             defects.append(
                 Defect(
@@ -70,7 +85,7 @@ def prepare_film(
         yield _row(mammogram.key, mammogram, film_hash, breast, cut), cut
         return
     for abnormality, mask in masks:
-        cut = prepare_roi(film.image, breast, mask, image)
+        cut = prepare_roi(film.grey, breast, mask, image)
         yield _row(abnormality.key, mammogram, film_hash, breast, cut), cut
     if work.normal is not None:
         others = list(confirmed_masks(source_root, FilmWork(mammogram, work.normal.others), film, []))
@@ -80,7 +95,7 @@ def prepare_film(
         rois = np.logical_or.reduce([mask for _, mask in (*masks, *others)])
         windows = normal_windows(breast, rois, image, work.normal.per_image, film_hash)
         for number, window in enumerate(windows, start=1):
-            cut = prepare_patch(film.image, breast, None, window, image)
+            cut = prepare_patch(film.grey, breast, None, window, image)
             row = _row(normal_id(mammogram, number), mammogram, film_hash, breast, cut, is_normal=True)
             yield row, cut
 
@@ -184,10 +199,12 @@ def confirmed_masks(
 def as_mask(pixels: np.ndarray, film_shape: tuple[int, ...]) -> np.ndarray:
     if pixels.shape != film_shape:
         raise MammoscopeError(f"mask of {pixels.shape} px on a film of {film_shape} px")
-    values = np.unique(pixels)
-    if len(values) > 2:
-        raise MammoscopeError(f"mask with {len(values)} grey levels: at most two are allowed")
-    return pixels > values[0] if len(values) == 2 else pixels > 0
+    low, high = pixels.min(), pixels.max()
+    inside = pixels > low if high > low else pixels > 0
+    # all that is above the lowest level is at the highest: counted, because np.unique sorts 13 million values
+    if high > low and np.count_nonzero(inside) != np.count_nonzero(pixels == high):
+        raise MammoscopeError(f"mask with {len(np.unique(pixels))} grey levels: at most two are allowed")
+    return inside
 
 
 def crop_shape(box: tuple[int, int, int, int], film_shape: tuple[int, ...]) -> tuple[int, int]:

@@ -1,41 +1,31 @@
-"""Catalog -> prepared store. Each film is read once: hashed, its breast found, its masks confirmed, its images cut."""
+"""Catalog -> prepared store: which films go in, where it lies, and who prepares what of it."""
 
 import hashlib
 import json
-import multiprocessing
-import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 
-import cv2
-import numpy as np
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from mammoscope.config import ImageConfig
-from mammoscope.data.cut import FilmWork, prepare_film
+from mammoscope.data.cut import FilmWork
 from mammoscope.data.frame import frame_of
 from mammoscope.data.normal_patches import plan_normal
-from mammoscope.data.preprocess import Prepared, preprocessing_hash
+from mammoscope.data.prepare_shards import Progress, Say, ShardWork, films_per_shard, prepare_shards
+from mammoscope.data.preprocess import VERSION, preprocessing_hash
 from mammoscope.data.store import (
     PreparedStore,
-    StoreRow,
     drop_leftovers,
     finish_store,
+    not_writable,
     open_store,
     shard_is_written,
-    write_shard,
 )
-from mammoscope.errors import MammoscopeError
-from mammoscope.processes import end_with_parent
-from mammoscope.records import Abnormality, Catalog, Defect
+from mammoscope.data.store_facts import FORMAT, SourceFile, StoreFacts, file_state, mark_used, write_facts
+from mammoscope.records import Abnormality, Catalog
 from mammoscope.vocabulary import AbnormalityKind, ImageVariant, View
-
-MAMMOGRAMS_PER_SHARD = 48
-
-Progress = Callable[[int, int], None]  # (mammograms done, mammograms in all)
-Say = Callable[[str], None]
 
 
 def plan_store(
@@ -70,7 +60,7 @@ def store_folder(
         ]
         for w in work
     ]
-    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(json.dumps([FORMAT, content]).encode()).hexdigest()[:12]
     return root / f"{preprocessing_hash(image)}-{digest}" / f"{kind}-{view}"
 
 
@@ -85,13 +75,9 @@ def _uid(abnormality: Abnormality, image: ImageConfig) -> str | None:
 
 
 def _state(source_root: Path, path: str | None) -> tuple[int, int]:
-    """Size and time; of a file that has gone since it was indexed, reading it will say so."""
     assert path is not None, "the plan names files that are there"
-    try:
-        status = (source_root / path).stat()
-    except OSError:
-        return -1, -1
-    return status.st_size, status.st_mtime_ns
+    _, size, mtime_ns = astuple(file_state(source_root, path))
+    return size, mtime_ns
 
 
 def prepare_store(
@@ -103,88 +89,74 @@ def prepare_store(
     workers: int,
     progress: Progress,
     say: Say,
-) -> PreparedStore:
-    """Opens the store, preparing first what is missing of it. One process prepares, others that want it wait."""
+    part: tuple[int, int] | None = None,
+) -> PreparedStore | None:
+    """Opens the store, preparing first what is missing of it; with `part` (i of n, from 1), its share of that only.
+
+    Any number of processes, on this host or on others that share the folder, prepare one store together: each shard is
+    claimed by a lock, and what others hold is waited for. Whoever finds all shards written makes a store of them.
+    Returns None where shards of other parts are still missing.
+
+    Raises:
+        MammoscopeError: where the store is damaged or cannot be written, for want of room among others.
+    """
     found = open_store(folder)
     if found is not None:
+        mark_used(folder)
         return found
+    size = films_per_shard(len(work))
+    shards = [tuple(work[i : i + size]) for i in range(0, len(work), size)]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.with_name(folder.name + ".lock"))
+        (folder / "locks").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MammoscopeError(f"store.root: cannot write {folder}: {error.strerror or error}") from error
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say(f"another process prepares {folder.name}; waiting for it")
-        lock.acquire()
-    try:
-        found = open_store(folder)  # the process that we waited for may have finished it
-        if found is None:
-            drop_leftovers(folder)
-            _prepare_shards(source_root, folder, work, image, workers=workers, progress=progress)
-            found = open_store(folder)
-    finally:
-        lock.release()
+        raise not_writable(folder, error) from error
+    write_facts(folder, _facts(source_root, folder, work, image, len(shards)))
+    first, parts = part or (1, 1)
+    own = [ShardWork(n, shards[n]) for n in range(first - 1, len(shards), parts)]
+    prepare_shards(source_root, folder, own, image, workers=workers, progress=progress, say=say)
+    if missing_shards(folder, len(work))[0]:
+        assert part is not None, "all shards were ours"
+        return None
+    _finish(folder, len(shards), image)
+    found = open_store(folder)
     assert found is not None, "a store that was just finished opens"
     return found
 
 
-def _prepare_shards(
-    source_root: Path, folder: Path, work: Sequence[FilmWork], image: ImageConfig, *, workers: int, progress: Progress
-) -> None:
-    shards = [tuple(work[i : i + MAMMOGRAMS_PER_SHARD]) for i in range(0, len(work), MAMMOGRAMS_PER_SHARD)]
-    missing = [n for n in range(len(shards)) if not shard_is_written(folder, n)]
-    done = len(work) - sum(len(shards[n]) for n in missing)
-    progress(done, len(work))
-    for number in _run(missing, lambda n: (str(source_root), str(folder), n, shards[n], image), workers):
-        done += len(shards[number])
-        progress(done, len(work))
-    frame = frame_of(image)
-    finish_store(folder, len(shards), frame.stored[1], frame)
+def missing_shards(folder: Path, films: int) -> tuple[int, int]:
+    """How many shards of a store of so many films are not written yet, and how many it has."""
+    shards = -(-films // films_per_shard(films))
+    return sum(not shard_is_written(folder, number) for number in range(shards)), shards
 
 
-def _run(numbers: Sequence[int], arguments: Callable[[int], tuple], workers: int) -> Iterator[int]:
-    processes = min(workers or os.cpu_count() or 1, len(numbers))
-    if processes <= 1:
-        for number in numbers:
-            yield _prepare_shard(*arguments(number))
-        return
-    # spawn: a fork of a process whose torch has started threads may hang
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=end_with_parent) as pool:
-        futures = [pool.submit(_prepare_shard, *arguments(number)) for number in numbers]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def _finish(folder: Path, shards: int, image: ImageConfig) -> None:
+    try:
+        held = FileLock(folder / "locks" / "store.lock").acquire()
+    except OSError as error:
+        raise not_writable(folder, error) from error
+    with held:
+        if open_store(folder) is None:
+            drop_leftovers(folder)  # all shards are there, so nobody writes any
+            frame = frame_of(image)
+            finish_store(folder, shards, frame.stored[1], frame)
 
 
-def _prepare_shard(source_root: str, folder: str, number: int, work: Sequence[FilmWork], image: ImageConfig) -> int:
-    cv2.setNumThreads(1)
-    prepared: list[Prepared] = []
-    rows: list[StoreRow] = []
-    defects: list[Defect] = []
-    for film_work in work:
-        try:
-            for row, cut in prepare_film(Path(source_root), film_work, image, defects):
-                rows.append(row(number, len(prepared)))
-                prepared.append(cut)
-        except MammoscopeError as error:
-            key = film_work.mammogram.key
-            defects.append(
-                Defect(
-                    row=key,
-                    problem="unusable_film",
-                    found=str(error),
-                    taken_as="left out",
-                    reason="its pixels cannot be used",
-                )
-            )
-    shape = (len(prepared), *frame_of(image).stored)
-    images, masks = np.zeros(shape, np.uint16), np.zeros(shape, bool)
-    for index, cut in enumerate(prepared):
-        images[index], masks[index] = cut.image, cut.mask
-    write_shard(Path(folder), number, images, masks, rows, defects)
-    return number
+def _facts(source_root: Path, folder: Path, work: Sequence[FilmWork], image: ImageConfig, shards: int) -> StoreFacts:
+    kind, _, view = folder.name.partition("-")
+    return StoreFacts(
+        kind=kind,
+        view=view,
+        image=f"{image.name} {image.height_px} x {image.width_px} px",
+        version=VERSION,
+        source_root=str(source_root.resolve()),
+        shards=shards,
+        films=len(work),
+        files=tuple(_files(source_root, work, image)),
+    )
+
+
+def _files(source_root: Path, work: Sequence[FilmWork], image: ImageConfig) -> list[SourceFile]:
+    cuts = [cut_from(a, image) for w in work for a in w.abnormalities]
+    others = [a.mask_path for w in work if w.normal is not None for a in w.normal.others]
+    paths = [*(w.mammogram.path for w in work), *cuts, *others]
+    return [file_state(source_root, path) for path in paths if path is not None]

@@ -199,9 +199,10 @@ def prepare_full(film: np.ndarray, breast: Breast, mask: np.ndarray | None, imag
 def _cut(film: np.ndarray, breast: Breast, mask: np.ndarray | None, window: Window, image: ImageConfig) -> Prepared:
     scale, size = _fitted(window, image)
     mirrored = breast.chest_wall is Laterality.right
-    pixels = _resize(_crop(film, window), size).astype(np.float32)
+    # as float32 before the resize: whole numbers would be rounded by it
+    pixels = _resize(_crop(film, window).astype(np.float32, copy=False), size)
     inside = _resize(_coarse_crop(breast, window), size) >= 0.5
-    roi = np.zeros(size, bool) if mask is None else _resize(_crop(mask.astype(np.float32), window), size) >= 0.5
+    roi = np.zeros(size, bool) if mask is None else _resize(_crop(mask, window).astype(np.float32), size) >= 0.5
     levels = np.clip(HEADROOM * (pixels - breast.low) / (breast.high - breast.low), 0, 1)
     grey = np.where(inside | roi, np.rint(levels * FULL_SCALE), 0).astype(np.uint16)
     if mirrored:

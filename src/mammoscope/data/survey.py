@@ -110,13 +110,13 @@ def look_at(root: str, file: SurveyedFile) -> FileFacts:
 
 def _look_at_film(file: SurveyedFile, path: Path) -> FileFacts:
     film = read_source_film(path)
-    breast = find_breast(film.image)
+    breast = find_breast(film.grey)
     return FileFacts(
         file=file,
         shape_px=film.raw.shape,
         film=hash_film(film.raw),
         chest_wall=breast.chest_wall,
-        thumbnail=breast_thumbnail(film.image, breast).tobytes(),
+        thumbnail=breast_thumbnail(film.grey, breast).tobytes(),
     )
 
 

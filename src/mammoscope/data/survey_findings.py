@@ -12,7 +12,7 @@ from mammoscope.records import Abnormality, Catalog, Finding, Mammogram
 from mammoscope.vocabulary import ImageType, Trap
 
 Facts = Mapping[str, FileFacts]  # by path
-Pair = frozenset[str]  # keys of two mammograms
+Pair = tuple[str, str]  # hashes of two films, sorted, as ReviewedPair.films
 
 
 def find_in_pixels(catalog: Catalog, facts: Facts, reviewed: Collection[Pair]) -> tuple[Finding, ...]:
@@ -80,7 +80,8 @@ def _alike(films: Sequence[tuple[Mammogram, FileFacts]], reviewed: Collection[Pa
         if films[one][1].film == films[other][1].film:
             continue
         keys = films[one][0].key, films[other][0].key
-        is_reviewed = frozenset(keys) in reviewed
+        first, second = sorted((films[one][1].film or "", films[other][1].film or ""))
+        is_reviewed = (first, second) in reviewed
         taken_as = "two films: reviewed" if is_reviewed else "refused, until a person has looked at the pair"
         for key, twin in (keys, keys[::-1]):
             found = f"correlation {correlation:.4f} with {twin} (from {NEAR_DUPLICATE} on)"

@@ -73,6 +73,12 @@ def grey_facts(dataset: Dataset, transfer_syntax: str) -> Dataset:
     return facts
 
 
+def is_plain(facts: Dataset) -> bool:
+    """Whether grey_image would give the stored values back."""
+    changes = set(GREY_KEYWORDS) - {"BitsStored", "PixelRepresentation", "PhotometricInterpretation"}
+    return facts.PhotometricInterpretation == "MONOCHROME2" and not any(keyword in facts for keyword in changes)
+
+
 def grey_image(pixels: np.ndarray, facts: Dataset) -> np.ndarray:
     """float32 of the same shape: modality LUT, then VOI LUT or window, then inverted where MONOCHROME1.
 

@@ -12,7 +12,14 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import UID, ExplicitVRBigEndian
 
 from mammoscope.dicom.layout import Layout, number, open_plain, read_layout, refuse, text
-from mammoscope.dicom.pixels import codestream_is_whole, codestream_shape, grey_facts, grey_image, stored_values
+from mammoscope.dicom.pixels import (
+    codestream_is_whole,
+    codestream_shape,
+    grey_facts,
+    grey_image,
+    is_plain,
+    stored_values,
+)
 from mammoscope.errors import DicomError
 
 CODES: Final = {
@@ -60,11 +67,20 @@ class Header:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Film:
-    """raw: stored values, (rows, columns), of 8 or 16 bits. image: float32, same shape, brighter is denser."""
+    """raw: stored values, (rows, columns), of 8 or 16 bits. grey: same shape, brighter is denser.
+
+    grey is `raw` itself where nothing stands between the two, as in CBIS-DDSM: a copy of 27 MB in float32 would take
+    twice as long as all the rest of preparing. Else it is float32.
+    """
 
     raw: np.ndarray
     header: Header
-    image: np.ndarray
+    grey: np.ndarray
+
+    @property
+    def image(self) -> np.ndarray:
+        """grey as float32; made anew at each call where it is not."""
+        return self.grey.astype(np.float32, copy=False)
 
 
 def read_header(path: Path) -> Header:
@@ -88,7 +104,8 @@ def read_film(path: Path) -> Film:
         header = _usable_header(layout, path)
         raw = _stored_values(file, layout, header, path)
     try:
-        return Film(raw, header, grey_image(raw, grey_facts(layout.dataset, header.transfer_syntax)))
+        facts = grey_facts(layout.dataset, header.transfer_syntax)
+        return Film(raw, header, raw if is_plain(facts) else grey_image(raw, facts))
     except Exception as error:  # pydicom's LUT functions trust the file: IndexError, struct.error, ValueError ...
         refuse("E-GREY", path, f"LUT or window: {type(error).__name__}: {error}", error)
 

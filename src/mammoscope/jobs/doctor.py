@@ -103,7 +103,7 @@ def _diagnose(tree: Tree, origins: dict[str, Origin], catalog: Catalog, options:
     unchecked = () if options.reads_pixels else IN_PIXELS
     if options.reads_pixels:
         facts = {f.file.path: f for f in _read_pixels(tree.root, plan_survey(tree.root, catalog), options)}
-    reviewed = read_reviewed(options.allow) if options.allow is not None else frozenset()
+    reviewed = [pair.films for pair in read_reviewed(options.allow)] if options.allow is not None else ()
     findings = each_once([*find_in_headers(catalog), *find_in_pixels(catalog, facts, reviewed)])
     unusable = unusable_rows(catalog, facts)
     absent = [] if tree.is_phantom else [FILES[name] for name in FILES if origins[name] is Origin.absent]

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from mammoscope.catalog.cache import load_catalog
 from mammoscope.catalog.certificate import Certificate, certify
+from mammoscope.catalog.reviewed import read_reviewed
 from mammoscope.catalog.selection import select_rows
 from mammoscope.catalog.splits import Assignment, assign_partitions
 from mammoscope.config import TrainConfig
 from mammoscope.data.breasts import breast_samples
 from mammoscope.data.samples import build_samples
 from mammoscope.data.store import PreparedStore
+from mammoscope.jobs.near_duplicates import find_near, notes_on_near, propose_review
 from mammoscope.jobs.notes import notes_on
 from mammoscope.jobs.sources import find_root
 from mammoscope.jobs.stores import check_rows, open_stores, plan_stores
@@ -41,15 +43,8 @@ def gather(config: TrainConfig, *, refuse_early: bool = True) -> GatheredData:
 
     refuse_early: a split that no preparing could make good is refused before it; else after, and the store is there.
     """
-    root = find_root(config)
-    say(f"source {config.source.name} at {root}")
-    say(
-        f"variant data={config.data.name} image={config.image.name} view={config.view.name} target={config.target.name}"
-    )
-    with progress("reading headers") as step:
-        catalog = load_catalog(
-            root, Path(config.store.root) / "catalogs", workers=config.store.workers, progress=step, say=say
-        )
+    reviewed = read_reviewed(Path(config.split.allow)) if config.split.allow is not None else ()
+    root, catalog = load_source(config)
     assignment = assign_partitions(
         catalog,
         config.data.kinds,
@@ -71,6 +66,8 @@ def gather(config: TrainConfig, *, refuse_early: bool = True) -> GatheredData:
     }
     if config.view.fusion is not None:
         samples = {p: breast_samples(films, config.view.views) for p, films in samples.items()}
+    near = find_near(stores, mammograms)
+    propose_review(Path(config.store.root), samples, near, reviewed)
     certificate = certify(
         samples,
         scheme=config.split.name,
@@ -79,6 +76,8 @@ def gather(config: TrainConfig, *, refuse_early: bool = True) -> GatheredData:
         fold=config.split.fold,
         dropped=assignment.dropped,
         classes=CLASSES[config.target.name],
+        near=near,
+        reviewed=reviewed,
     )
     return GatheredData(
         root=root,
@@ -87,8 +86,22 @@ def gather(config: TrainConfig, *, refuse_early: bool = True) -> GatheredData:
         samples=samples,
         certificate=certificate,
         ideal_auc=_ideal_auc(config, root),
-        notes=notes_on(config, catalog, samples, stores),
+        notes=(*notes_on(config, catalog, samples, stores), *notes_on_near(samples, near)),
     )
+
+
+def load_source(config: TrainConfig) -> tuple[Path, Catalog]:
+    """Root and catalog, after a line that says which and one that says what is wanted of it."""
+    root = find_root(config)
+    say(f"source {config.source.name} at {root}")
+    say(
+        f"variant data={config.data.name} image={config.image.name} view={config.view.name} target={config.target.name}"
+    )
+    with progress("reading headers") as step:
+        catalog = load_catalog(
+            root, Path(config.store.root) / "catalogs", workers=config.store.workers, progress=step, say=say
+        )
+    return root, catalog
 
 
 def say_partitions(data: GatheredData) -> None:

@@ -36,6 +36,8 @@ def run_config(
         config = replace(config, phantom=given.phantom)
     if "store" in groups or own.store.root.startswith(LOCAL):
         config = replace(config, store=given.store)
+    if "split.allow" in keys or (own.split.allow or "").startswith(LOCAL):
+        config = replace(config, split=replace(own.split, allow=given.split.allow))
     trainer = {
         key.partition(".")[2]: getattr(given.trainer, key.partition(".")[2])
         for key in keys

@@ -77,11 +77,11 @@ def _slide_film(config: TrainConfig, data: GatheredData, sample: Sample, score: 
     mammogram = next(m for m in data.catalog.mammograms if m.key == sample.id)
     assert mammogram.path is not None, "its samples were cut from it"
     film = read_source_film(data.root / mammogram.path)
-    breast = find_breast(film.image)
+    breast = find_breast(film.grey)
     own = tuple(a for a in data.catalog.abnormalities if a.key in sample.abnormalities)
     rois = np.logical_or.reduce([mask for _, mask in confirmed_masks(data.root, FilmWork(mammogram, own), film, [])])
     names = CLASSES[config.target.name]
-    found = slide(film.image, breast, config.image, names, score)
+    found = slide(film.grey, breast, config.image, names, score)
     places = {
         "abnormality_peak": found.at(int(found.abnormality.argmax())),
         "malignancy_peak": found.at(int(found.malignancy.argmax())),

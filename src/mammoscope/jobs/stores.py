@@ -10,7 +10,7 @@ from mammoscope.catalog.selection import class_name
 from mammoscope.config import TrainConfig
 from mammoscope.data.cut import FilmWork, prepare_film
 from mammoscope.data.frame import frame_of
-from mammoscope.data.prepare import plan_store, prepare_store, store_folder
+from mammoscope.data.prepare import missing_shards, plan_store, prepare_store, store_folder
 from mammoscope.data.store import INDEX, PreparedStore
 from mammoscope.errors import MammoscopeError
 from mammoscope.records import Abnormality, Catalog
@@ -57,16 +57,34 @@ def _keys(work: FilmWork, variant: ImageVariant) -> list[str]:
 
 def open_stores(config: TrainConfig, root: Path, plans: Plans) -> tuple[PreparedStore, ...]:
     """The stores, prepared first where they are not there yet."""
-    stores = []
-    for (kind, view), work in plans.items():
-        folder = store_folder(Path(config.store.root), root, kind, view, work, config.image)
-        _say_estimate(config, root, folder, work)
-        with progress(f"preparing {kind} {view}") as step:
-            store = prepare_store(
-                root, folder, work, config.image, workers=config.store.workers, progress=step, say=say
-            )
-        stores.append(store)
-    return tuple(stores)
+    stores = [_prepare(config, root, key, work, None) for key, work in plans.items()]
+    return tuple(store for store in stores if store is not None)
+
+
+def prepare_part(config: TrainConfig, root: Path, plans: Plans, part: tuple[int, int]) -> bool:
+    """One share of each store, and the end of each of which it was the last. False where shards are still missing."""
+    finished = [_prepare(config, root, key, work, part) is not None for key, work in plans.items()]
+    return all(finished)
+
+
+def _prepare(
+    config: TrainConfig,
+    root: Path,
+    key: tuple[AbnormalityKind, View],
+    work: Sequence[FilmWork],
+    part: tuple[int, int] | None,
+) -> PreparedStore | None:
+    kind, view = key
+    folder = store_folder(Path(config.store.root), root, kind, view, work, config.image)
+    _say_estimate(config, root, folder, work)
+    with progress(f"preparing {kind} {view}") as step:
+        store = prepare_store(
+            root, folder, work, config.image, workers=config.store.workers, progress=step, say=say, part=part
+        )
+    if store is None:
+        missing, shards = missing_shards(folder, len(work))
+        say(f"{folder.name}: {missing} of {shards} shards are left to other parts")
+    return store
 
 
 def _say_estimate(config: TrainConfig, root: Path, folder: Path, work: Sequence[FilmWork]) -> None:
@@ -76,7 +94,7 @@ def _say_estimate(config: TrainConfig, root: Path, folder: Path, work: Sequence[
         return
     started = time.perf_counter()
     try:
-        list(prepare_film(root, work[0], config.image, []))
+        list(prepare_film(root, work[0], config.image, [], []))
     except MammoscopeError:
         return  # preparing will say what is wrong with it
     processes = config.store.workers or os.cpu_count() or 1

@@ -7,6 +7,7 @@ from dataclasses import replace
 from mammoscope.config import TrainConfig
 from mammoscope.data.batches import Batches, plain_batches, train_batches
 from mammoscope.data.draws import Draws, build_draws
+from mammoscope.errors import MammoscopeError
 from mammoscope.jobs.baseline import frozen_head_aucs
 from mammoscope.jobs.describe import Fitted, describe_run
 from mammoscope.jobs.evidence import Report, log_evidence, log_look, predictions_of, show_results
@@ -34,6 +35,7 @@ def train(config: TrainConfig) -> str:
 
     Raises MammoscopeError, before a run begins, for all that is wrong with the input; what fails later ends the run.
     """
+    _refuse_part(config)
     check_optimizer(config.optimizer)
     device = find_device(config.trainer)
     seed_everything(config.seed)
@@ -49,6 +51,13 @@ def train(config: TrainConfig) -> str:
     show_results(report)
     say(f"run {tracker.run_id}")
     return tracker.run_id
+
+
+def _refuse_part(config: TrainConfig) -> None:
+    if config.prepare.part is not None:
+        raise MammoscopeError(
+            f"prepare.part={config.prepare.part}: a run needs the whole store; allowed with `mammoscope prepare` alone"
+        )
 
 
 def _say_start(config: TrainConfig, provenance: Provenance) -> None:
