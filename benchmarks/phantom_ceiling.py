@@ -16,7 +16,7 @@ from mammoscope.compose import compose_config
 from mammoscope.jobs.evaluate import evaluate
 from mammoscope.jobs.tracking import open_tracking
 from mammoscope.jobs.train import train
-from mammoscope.vocabulary import AbnormalityKind, Level, Partition
+from mammoscope.vocabulary import CBIS_DDSM_KINDS, AbnormalityKind, Level, Partition
 
 TARGET = 0.03
 RECIPE = ("model=efficientnet_lite0", "trainer.epochs=12", "trainer.batch_size=32")
@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--patients", type=int, default=2000)
     parser.add_argument("--work", type=Path)
-    parser.add_argument("--data", choices=list(AbnormalityKind), action="append", help="one kind; default: both")
+    parser.add_argument("--data", choices=list(CBIS_DDSM_KINDS), action="append", help="one kind; default: both")
     arguments, overrides = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as scratch:
         work = (arguments.work or Path(scratch)).resolve()

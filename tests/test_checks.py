@@ -51,6 +51,8 @@ def test_a_value_out_of_range_is_refused(key: str):
         compose_config([f"{key}={OUT_OF_RANGE[key]}"])
 
 
+OWN = ["source=table", "source.csv=own.csv"]
+
 IMPOSSIBLE = [
     (["split=cv5"], "split.fold is not set: split=cv5 needs"),
     (["split.fold=1"], "split.fold=1: split=official_strict has no folds"),
@@ -82,6 +84,13 @@ IMPOSSIBLE = [
     (["model.trainable=head", "model.drop_path_rate=0.1"], "model.drop_path_rate=0.1: a frozen backbone"),
     (["model.trainable=head", "model.drop_rate=0.5"], "model.drop_rate=0.5: features of a frozen backbone"),
     (["source=cbis_ddsm"], "source.root is not set: give source.root=<folder of the download>"),
+    (["source=table"], "source.csv is not set: source=table needs the list of images"),
+    (["source.csv=own.csv"], "source.csv=own.csv: source=phantom reads a folder"),
+    ([*OWN, "source.root=own"], "source.root=own: the paths of a table are seen from the folder that it lies in"),
+    ([*OWN, "target=malignancy_without_bwc"], "target=malignancy_without_bwc: a table says malignant or not"),
+    ([*OWN, "image=released_crop"], "image=released_crop: a table has no patches that were published"),
+    ([*OWN, "split=official"], "split=official: a scheme of CBIS-DDSM; a table is split by its column"),
+    (["split.name=carved"], "data.name=mass split.name=carved: names of a table's data"),
     (["trainer.epochs=3", "schedule.warmup_epochs=3"], "schedule.warmup_epochs=3.0: with trainer.epochs=3"),
 ]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from mammoscope.config import PhantomConfig, PrepareConfig, TrainConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.files import refuse_inside
+from mammoscope.table_checks import TABLE_COMBINATIONS
 from mammoscope.vocabulary import (
     CLASSES,
     CV_FOLDS,
@@ -138,8 +139,8 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("augment.contrast_fraction", _in_unit, "0 to 1"),
 )
 
-# what a name stands for, sorted
-_KINDS = {"mass": ["mass"], "calc": ["calc"], "all": ["calc", "mass"]}
+# what a name stands for, sorted; table: what data becomes where a user's table does not tell kinds apart
+_KINDS = {"mass": ["mass"], "calc": ["calc"], "all": ["calc", "mass"], "table": ["unknown"]}
 _VIEWS = {"cc": ["CC"], "mlo": ["MLO"], "both": ["CC", "MLO"], "pair": ["CC", "MLO"]}
 
 
@@ -287,4 +288,5 @@ _COMBINATIONS: tuple[tuple[Callable[[TrainConfig], bool], str], ...] = (
         "schedule.warmup_epochs={config.schedule.warmup_epochs}: with trainer.epochs={config.trainer.epochs} the "
         "whole run would be warm-up; allowed: fewer than trainer.epochs",
     ),
+    *TABLE_COMBINATIONS,
 )

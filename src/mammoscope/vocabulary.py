@@ -32,6 +32,10 @@ class View(StrEnum):
 class AbnormalityKind(StrEnum):
     mass = "mass"
     calc = "calc"
+    unknown = "unknown"  # source=table without a column `kind`: its rows are of this kind, and no other source has it
+
+
+CBIS_DDSM_KINDS = (AbnormalityKind.mass, AbnormalityKind.calc)
 
 
 class Pathology(StrEnum):
@@ -90,6 +94,9 @@ class SplitScheme(StrEnum):
     official_strict = "official_strict"
     official = "official"
     cv5 = "cv5"  # five folds, by patient, of what official_strict trains on
+    # what a table's split is called in place of the above; nobody chooses them
+    table = "table"  # as its column `partition` says
+    carved = "carved"  # it has no such column: carved by patient, from split.seed
 
 
 class SourceName(StrEnum):

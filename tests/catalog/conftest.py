@@ -15,7 +15,7 @@ from mammoscope.catalog.case_descriptions import FILES, read_case_descriptions
 from mammoscope.catalog.digest import as_catalog
 from mammoscope.catalog.join import join
 from mammoscope.records import Catalog
-from mammoscope.vocabulary import AbnormalityKind, Partition
+from mammoscope.vocabulary import CBIS_DDSM_KINDS, Partition
 
 SHAPE = (24, 16)
 _PUBLISHED = {Partition.train: "Training", Partition.test: "Test"}
@@ -129,7 +129,7 @@ def make_tree(tree: Tree) -> Callable[[], Tree]:
     """Four patients of each kind and partition, the second half malignant, with CC and MLO."""
 
     def _make() -> Tree:
-        for kind_number, kind in enumerate(AbnormalityKind):
+        for kind_number, kind in enumerate(CBIS_DDSM_KINDS):
             for published in ("train", "test"):
                 for number in range(1, 5):
                     patient = 100 * kind_number + (10 if published == "test" else 0) + number

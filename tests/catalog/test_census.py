@@ -6,7 +6,7 @@ from mammoscope.catalog.case_descriptions import FILES
 from mammoscope.catalog.cbis_ddsm import index_cbis_ddsm
 from mammoscope.catalog.census import census, defect_counts
 from mammoscope.catalog.selection import select_rows, target_of
-from mammoscope.vocabulary import AbnormalityKind, TargetPolicy, View
+from mammoscope.vocabulary import CBIS_DDSM_KINDS, AbnormalityKind, TargetPolicy, View
 
 TABLE = [  # kind, published, rows, malignant, mammograms, breasts, with both views, patients, without callback
     ("mass", "train", 1318, 637, 1231, 722, 509, 691, 104),
@@ -52,7 +52,7 @@ def test_the_first_row_of_a_film_would_mislabel_some(real_rows_catalog):
 
 
 def test_target_policy(real_rows_catalog):
-    everything = (real_rows_catalog, list(AbnormalityKind), list(View))
+    everything = (real_rows_catalog, list(CBIS_DDSM_KINDS), list(View))
     assert len(select_rows(*everything, TargetPolicy.malignancy)) == 3568
     without = select_rows(*everything, TargetPolicy.malignancy_without_bwc)
     assert len(without) == 3568 - 104 - 37 - 474 - 67

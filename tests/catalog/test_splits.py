@@ -10,7 +10,16 @@ from mammoscope.catalog.selection import select_rows, target_of
 from mammoscope.catalog.splits import assign_partitions, carve, deal_folds, strata
 from mammoscope.errors import LeakError, MammoscopeError
 from mammoscope.records import Abnormality, Mammogram
-from mammoscope.vocabulary import AbnormalityKind, Laterality, Partition, Pathology, SplitScheme, TargetPolicy, View
+from mammoscope.vocabulary import (
+    CBIS_DDSM_KINDS,
+    AbnormalityKind,
+    Laterality,
+    Partition,
+    Pathology,
+    SplitScheme,
+    TargetPolicy,
+    View,
+)
 
 # of 349 test patients, those who are also training patients once mass and calc are merged
 # fmt: off
@@ -20,7 +29,7 @@ _NUMBERS = [
 ]
 # fmt: on
 THE_31 = tuple(f"P_{number:05d}" for number in _NUMBERS)
-MASS, CALC = AbnormalityKind
+MASS, CALC = CBIS_DDSM_KINDS
 BOTH = (MASS, CALC)
 
 
@@ -230,9 +239,9 @@ def test_impossible_fractions(real_rows_catalog, fraction):
 def test_kinds_and_views_that_the_source_does_not_name():
     rows = [abnormality("P_00001", MASS, Partition.train, View.CC, True)]
     catalog = as_catalog((), rows, (), is_phantom=False)
-    with pytest.raises(MammoscopeError, match="data: no calc in this source; its case descriptions name: mass"):
+    with pytest.raises(MammoscopeError, match="data: no calc in this source; it names: mass"):
         assign(catalog, kinds=(CALC,))
-    with pytest.raises(MammoscopeError, match="view: no MLO in this source; its case descriptions name: CC"):
+    with pytest.raises(MammoscopeError, match="view: no MLO in this source; it names: CC"):
         assign(catalog, kinds=(MASS,))
 
 

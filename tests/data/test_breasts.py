@@ -12,7 +12,7 @@ from mammoscope.data.breasts import breast_samples
 from mammoscope.data.draws import Pick, build_draws
 from mammoscope.data.prepare import plan_store, prepare_store, store_folder
 from mammoscope.data.samples import build_samples
-from mammoscope.vocabulary import AbnormalityKind, ImageVariant, Sampling, View
+from mammoscope.vocabulary import CBIS_DDSM_KINDS, ImageVariant, Sampling, View
 
 FULL = ImageConfig(name=ImageVariant.full, height_px=30, width_px=20)
 VIEWS = (View.CC, View.MLO)
@@ -32,7 +32,7 @@ MOVES = AugmentConfig(
 def stores(phantom, catalog, tmp_path_factory):
     root = tmp_path_factory.mktemp("store")
     found = []
-    for kind in AbnormalityKind:
+    for kind in CBIS_DDSM_KINDS:
         for view in VIEWS:
             work = plan_store(catalog, kind, view, FULL)
             folder = store_folder(root, phantom, kind, view, work, FULL)

@@ -13,7 +13,7 @@ from mammoscope.data.prepare import plan_store, prepare_store, store_folder
 from mammoscope.data.preprocess import find_breast, prepare_window
 from mammoscope.data.samples import build_samples
 from mammoscope.data.store import PreparedStore, StoreRow
-from mammoscope.vocabulary import AbnormalityKind, ImageVariant, TargetPolicy, View
+from mammoscope.vocabulary import CBIS_DDSM_KINDS, AbnormalityKind, ImageVariant, TargetPolicy, View
 
 WINDOW_PX, PER_IMAGE = 40, 3
 PATCH = ImageConfig(name=ImageVariant.roi, height_px=24, width_px=24, window_px=WINDOW_PX)
@@ -22,7 +22,7 @@ CC = View.CC
 
 def stores_of(root: Path, into: Path, catalog) -> list[PreparedStore]:
     stores = []
-    for kind in AbnormalityKind:
+    for kind in CBIS_DDSM_KINDS:
         work = plan_store(catalog, kind, CC, PATCH, PER_IMAGE)
         folder = store_folder(into, root, kind, CC, work, PATCH)
         stores.append(prepare_store(root, folder, work, PATCH, workers=1, progress=lambda d, a: None, say=print))

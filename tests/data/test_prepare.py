@@ -16,7 +16,7 @@ from mammoscope.config import ImageConfig
 from mammoscope.data import prepare as prepare_module
 from mammoscope.data.prepare import plan_store, prepare_store, store_folder
 from mammoscope.data.store import shard_file
-from mammoscope.vocabulary import AbnormalityKind, ImageVariant, View
+from mammoscope.vocabulary import CBIS_DDSM_KINDS, AbnormalityKind, ImageVariant, View
 
 ROI = ImageConfig(name=ImageVariant.roi, height_px=40, width_px=40, context=2.0)
 FULL = ImageConfig(name=ImageVariant.full, height_px=60, width_px=40)
@@ -195,7 +195,7 @@ def test_a_film_that_cannot_be_used_is_told_and_the_others_are_prepared(tree, tm
 
 def test_the_twins_of_one_film_share_their_hash(phantom, catalog, tmp_path):
     both: dict[tuple[str, ...], set[str]] = {}
-    for kind in AbnormalityKind:
+    for kind in CBIS_DDSM_KINDS:
         work = plan_store(catalog, kind, CC, FULL)
         folder = store_folder(tmp_path, phantom, kind, CC, work, FULL)
         store = prepare_store(phantom, folder, work, FULL, workers=1, progress=lambda d, a: None, say=print)

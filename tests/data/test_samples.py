@@ -5,7 +5,7 @@ import pytest
 from mammoscope.config import ImageConfig
 from mammoscope.data.prepare import plan_store, prepare_store, store_folder
 from mammoscope.data.samples import build_samples
-from mammoscope.vocabulary import AbnormalityKind, ImageVariant, Pathology, View
+from mammoscope.vocabulary import CBIS_DDSM_KINDS, ImageVariant, Pathology, View
 
 ROI = ImageConfig(name=ImageVariant.roi, height_px=24, width_px=24, context=2.0)
 FULL = ImageConfig(name=ImageVariant.full, height_px=30, width_px=20)
@@ -16,7 +16,7 @@ def stores_of(phantom, catalog, tmp_path_factory):
     root = tmp_path_factory.mktemp("store")
 
     def of(image: ImageConfig):
-        for kind in AbnormalityKind:
+        for kind in CBIS_DDSM_KINDS:
             work = plan_store(catalog, kind, View.CC, image)
             folder = store_folder(root, phantom, kind, View.CC, work, image)
             yield prepare_store(phantom, folder, work, image, workers=1, progress=lambda d, a: None, say=print)

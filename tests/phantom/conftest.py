@@ -13,9 +13,9 @@ import pytest
 from mammoscope.config import PhantomConfig
 from mammoscope.phantom import write_phantom
 from mammoscope.phantom.tables import case_file_name
-from mammoscope.vocabulary import PHANTOM_FAULTS, AbnormalityKind, Partition, Trap
+from mammoscope.vocabulary import CBIS_DDSM_KINDS, PHANTOM_FAULTS, Partition, Trap
 
-FILES = [(kind, published) for kind in AbnormalityKind for published in (Partition.train, Partition.test)]
+FILES = [(kind, published) for kind in CBIS_DDSM_KINDS for published in (Partition.train, Partition.test)]
 Row = dict[str, str]
 
 

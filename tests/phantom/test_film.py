@@ -8,7 +8,7 @@ from mammoscope.phantom.geometry import draw_anatomy, draw_build
 from mammoscope.phantom.lesions import draw_lesion
 from mammoscope.phantom.plan import PlannedAbnormality
 from mammoscope.phantom.texture import draw_fields
-from mammoscope.vocabulary import AbnormalityKind, Laterality, View
+from mammoscope.vocabulary import CBIS_DDSM_KINDS, Laterality, View
 
 
 def spectral_slope(image: np.ndarray, lowest: float, highest: float) -> float:
@@ -66,7 +66,7 @@ def test_muscle_in_the_oblique_view_only():
 @pytest.mark.parametrize("shape", [(128, 96), (240, 160), (720, 480), (300, 300)])
 def test_film_and_masks(shape: tuple[int, int]):
     rng = np.random.default_rng(1)
-    lesions = tuple(draw_lesion(rng, PlannedAbnormality(k, 1, True, 0.0), 1.8, 2) for k in AbnormalityKind)
+    lesions = tuple(draw_lesion(rng, PlannedAbnormality(k, 1, True, 0.0), 1.8, 2) for k in CBIS_DDSM_KINDS)
     build = draw_build(rng, shape[1] / shape[0])
     film = draw_film(rng, build, 2, lesions, Laterality.right, View.MLO, shape)
     assert film.pixels.shape == shape

@@ -10,10 +10,10 @@ from mammoscope.phantom.geometry import draw_anatomy, draw_build
 from mammoscope.phantom.ideal import log_likelihood_ratio
 from mammoscope.phantom.lesions import Lesion, draw_lesion, draw_patch, place
 from mammoscope.phantom.plan import PlannedAbnormality
-from mammoscope.vocabulary import AbnormalityKind, Pathology, View
+from mammoscope.vocabulary import CBIS_DDSM_KINDS, AbnormalityKind, Pathology, View
 
 D_PRIME = 1.8
-KINDS = list(AbnormalityKind)
+KINDS = list(CBIS_DDSM_KINDS)
 
 
 def lesion(seed: int, kind: AbnormalityKind, malignant: bool, deviation: float = 0.0) -> Lesion:

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from mammoscope.config import PhantomConfig
 from mammoscope.phantom.ideal import ideal_auc
 from mammoscope.phantom.plan import PlannedPatient, plan_patients
-from mammoscope.vocabulary import AbnormalityKind, Partition, View
+from mammoscope.vocabulary import CBIS_DDSM_KINDS, Partition, View
 
 
 def planned(patients: int, seed: int = 0, test_fraction: float = 0.25) -> tuple[PlannedPatient, ...]:
@@ -26,7 +26,7 @@ def test_even_a_small_phantom_has_what_the_real_set_has(patients: int, seed: int
     assert any(len(set(dict(patient.published).values())) == 2 for patient in plan)  # crosses the split
     assert any(len({a.kind for a in breast.abnormalities}) == 2 for breast in breasts)  # a film stored twice
     assert any(len(breast.views) == 1 for breast in breasts)
-    mixed = [{a.malignant for a in b.of_kind(kind)} for b in breasts for kind in AbnormalityKind]
+    mixed = [{a.malignant for a in b.of_kind(kind)} for b in breasts for kind in CBIS_DDSM_KINDS]
     assert {True, False} in mixed
     classes = defaultdict(set)
     for patient in plan:
@@ -42,7 +42,7 @@ def test_even_a_small_phantom_has_what_the_real_set_has(patients: int, seed: int
 @pytest.mark.parametrize("test_fraction", [0.01, 0.25, 0.9, 0.99])
 def test_the_test_set_has_its_share_and_never_everyone(test_fraction: float):
     plan = planned(320, test_fraction=test_fraction)
-    for kind in AbnormalityKind:
+    for kind in CBIS_DDSM_KINDS:
         published = [dict(patient.published)[kind] for patient in plan if kind in dict(patient.published)]
         tests = published.count(Partition.test)
         assert 4 <= tests <= len(published) - 4

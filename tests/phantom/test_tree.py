@@ -19,9 +19,9 @@ from mammoscope.phantom import read_ideal_scores, write_phantom
 from mammoscope.phantom.filing import cut_crop
 from mammoscope.phantom.marker import VERSION
 from mammoscope.phantom.tables import case_file_name
-from mammoscope.vocabulary import AbnormalityKind, Partition
+from mammoscope.vocabulary import CBIS_DDSM_KINDS, AbnormalityKind, Partition
 
-FILES = [(kind, published) for kind in AbnormalityKind for published in (Partition.train, Partition.test)]
+FILES = [(kind, published) for kind in CBIS_DDSM_KINDS for published in (Partition.train, Partition.test)]
 
 
 def digests(root: Path) -> dict[str, str]:
@@ -156,7 +156,7 @@ def test_rows_are_in_the_official_order(tree: Path):
 
 def test_no_patient_is_train_and_test_of_one_kind_but_some_are_of_two(tree: Path):
     patients = {key: {row["patient_id"] for row in rows(tree, *key)} for key in FILES}
-    for kind in AbnormalityKind:
+    for kind in CBIS_DDSM_KINDS:
         assert not patients[kind, Partition.train] & patients[kind, Partition.test]
     train = patients[FILES[0]] | patients[FILES[2]]
     assert train & (patients[FILES[1]] | patients[FILES[3]])

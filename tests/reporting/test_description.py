@@ -4,6 +4,7 @@ import pytest
 
 from mammoscope.reporting.description import LETTERS_MAX, PartitionFacts, RunFacts, run_description
 from mammoscope.vocabulary import (
+    CBIS_DDSM_KINDS,
     RESEARCH_USE_ONLY,
     AbnormalityKind,
     ImageVariant,
@@ -72,7 +73,7 @@ def test_real_data_and_a_frozen_backbone_are_called_so(facts, evidence):
         is_phantom=False,
         trainable=Trainable.head,
         image=ImageVariant.full,
-        kinds=tuple(AbnormalityKind),
+        kinds=tuple(CBIS_DDSM_KINDS),
         views=(View.MLO,),
         warnings=(),
     )

@@ -1,19 +1,19 @@
 """The four case description files of CBIS-DDSM -> one row an abnormality x view. Every cell that is wrong is named."""
 
 import csv
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
+from mammoscope.catalog.cells import Column, bad_cells, matching, refuse_bad, whole
 from mammoscope.errors import MammoscopeError
-from mammoscope.vocabulary import AbnormalityKind, Laterality, Partition, Pathology, View
+from mammoscope.vocabulary import CBIS_DDSM_KINDS, AbnormalityKind, Laterality, Partition, Pathology, View
 
 FILES: Final[Mapping[str, tuple[AbnormalityKind, Partition]]] = {
     f"{kind}_case_description_{partition}_set.csv": (kind, partition)
-    for kind in AbnormalityKind
+    for kind in CBIS_DDSM_KINDS
     for partition in (Partition.train, Partition.test)
 }
 _PUBLISHED_NAME: Final = {Partition.train: "Training", Partition.test: "Test"}
@@ -25,7 +25,6 @@ _DESCRIPTORS: Final = {
     AbnormalityKind.calc: ("calc type", "calc distribution"),
 }
 _IMAGE, _CROP, _MASK = "image file path", "cropped image file path", "ROI mask file path"
-_MOST_NAMED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +83,12 @@ def read_case_descriptions(paths: Sequence[Path]) -> tuple[CaseRow, ...]:
     for path in paths:
         kind, published = FILES[path.name]
         for where, cells in _lines(path, kind):
-            wrong = list(_bad_cells(cells, kind))
+            wrong = list(bad_cells(cells, _columns(kind)))
             if not wrong:
                 rows.append(_row(cells, kind, published))
                 wrong = list(_contradictions(rows[-1], owners, where))
             bad.extend(f"{where}, {words}" for words in wrong)
-    if bad:
-        more = f"\n... and {len(bad) - _MOST_NAMED} more" if len(bad) > _MOST_NAMED else ""
-        raise MammoscopeError("\n".join(bad[:_MOST_NAMED]) + more)
+    refuse_bad(bad)
     return tuple(rows)
 
 
@@ -116,40 +113,26 @@ def _lines(path: Path, kind: AbnormalityKind) -> Iterator[tuple[str, dict[str, s
         raise MammoscopeError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    parse: Callable[[str], object]  # raises ValueError or KeyError
-    allowed: str
-
-
 @cache
-def _columns(kind: AbnormalityKind) -> Mapping[str, _Column]:
+def _columns(kind: AbnormalityKind) -> Mapping[str, Column]:
     shape, margins = _DESCRIPTORS[kind]
-    place = _Column(_place, "<PatientID>/<StudyInstanceUID>/<SeriesInstanceUID>/<name>.dcm")
+    place = Column(_place, "<PatientID>/<StudyInstanceUID>/<SeriesInstanceUID>/<name>.dcm")
     return {
-        "patient_id": _Column(partial(_matching, r"P_[0-9]{5}"), "P_ and five digits"),
-        _DENSITY[kind]: _Column(partial(_whole, 0, 4), "0 to 4"),
-        "left or right breast": _Column(_SIDES.__getitem__, "LEFT, RIGHT"),
-        "image view": _Column(View, "CC, MLO"),
-        "abnormality id": _Column(partial(_whole, 1, 999), "1 to 999"),
-        "abnormality type": _Column({_TYPE[kind]: kind}.__getitem__, _TYPE[kind]),
-        shape: _Column(partial(_matching, ".+"), "words, or N/A"),
-        margins: _Column(partial(_matching, ".+"), "words, or N/A"),
-        "assessment": _Column(partial(_whole, 0, 5), "0 to 5"),
-        "pathology": _Column(Pathology, ", ".join(Pathology)),
-        "subtlety": _Column(partial(_whole, 0, 5), "0 to 5"),
+        "patient_id": Column(partial(matching, r"P_[0-9]{5}"), "P_ and five digits"),
+        _DENSITY[kind]: Column(partial(whole, 0, 4), "0 to 4"),
+        "left or right breast": Column(_SIDES.__getitem__, "LEFT, RIGHT"),
+        "image view": Column(View, "CC, MLO"),
+        "abnormality id": Column(partial(whole, 1, 999), "1 to 999"),
+        "abnormality type": Column({_TYPE[kind]: kind}.__getitem__, _TYPE[kind]),
+        shape: Column(partial(matching, ".+"), "words, or N/A"),
+        margins: Column(partial(matching, ".+"), "words, or N/A"),
+        "assessment": Column(partial(whole, 0, 5), "0 to 5"),
+        "pathology": Column(Pathology, ", ".join(Pathology)),
+        "subtlety": Column(partial(whole, 0, 5), "0 to 5"),
         _IMAGE: place,
         _CROP: place,
         _MASK: place,
     }
-
-
-def _bad_cells(cells: Mapping[str, str], kind: AbnormalityKind) -> Iterator[str]:
-    for name, column in _columns(kind).items():
-        try:
-            column.parse(cells[name])
-        except (KeyError, ValueError):
-            yield f"column {name!r}: {cells[name]!r}; allowed: {column.allowed}"
 
 
 def _row(cells: Mapping[str, str], kind: AbnormalityKind, published: Partition) -> CaseRow:
@@ -190,20 +173,8 @@ def _contradictions(row: CaseRow, owners: dict[str | tuple[str, str], str], wher
             yield f"column {column!r}: series {place.series_uid} belongs to {owner} already; allowed: one of its own"
 
 
-def _matching(pattern: str, cell: str) -> str:
-    if not re.fullmatch(pattern, cell):
-        raise ValueError(cell)
-    return cell
-
-
-def _whole(lowest: int, highest: int, cell: str) -> int:
-    if not (cell.isascii() and cell.isdecimal() and lowest <= int(cell) <= highest):
-        raise ValueError(cell)
-    return int(cell)
-
-
 def _place(cell: str) -> Place:
     patient_id, study_uid, series_uid, file_name = cell.split("/")
     for uid in (study_uid, series_uid):
-        _matching(r"[0-9]+(\.[0-9]+)+", uid)
-    return Place(patient_id, study_uid, series_uid, _matching(r"[^\\]+\.dcm", file_name))
+        matching(r"[0-9]+(\.[0-9]+)+", uid)
+    return Place(patient_id, study_uid, series_uid, matching(r"[^\\]+\.dcm", file_name))

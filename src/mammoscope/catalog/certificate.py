@@ -3,9 +3,10 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from mammoscope.catalog.pseudonyms import KEY_FILE, key_names
 from mammoscope.catalog.reviewed import ReviewedPair, crossing_pairs, sorted_films
 from mammoscope.catalog.splits import name_some
 from mammoscope.errors import LeakError, MammoscopeError
@@ -101,10 +102,13 @@ def certify(
     classes: Sequence[str] = CLASSES[TargetPolicy.malignancy],
     near: Sequence[NearDuplicate] = (),
     reviewed: Sequence[ReviewedPair] = (),
+    needed: Collection[Partition] = tuple(Partition),
 ) -> Certificate:
     """The certificate of samples in which no patient, film or unreviewed near-duplicate crosses.
 
     Every partition has all classes.
+
+    needed: the partitions that are used; of the others, none must have all classes.
 
     Raises:
         LeakError: naming the patients, films or near-duplicates in two partitions.
@@ -113,7 +117,8 @@ def certify(
     samples = {partition: tuple(samples_by_partition.get(partition, ())) for partition in Partition}
     _check_crossing(samples)
     stood_on = _check_near(samples, near, reviewed)
-    check_classes({p: [(s.patient, classes[s.target]) for s in own] for p, own in samples.items()}, classes)
+    used = {p: own for p, own in samples.items() if p in needed}
+    check_classes({p: [(s.patient, classes[s.target]) for s in own] for p, own in used.items()}, classes)
     notes = () if samples[Partition.test] else ("the test partition is empty: no file of it is in this source",)
     return Certificate(
         scheme=scheme,
@@ -135,7 +140,9 @@ def check_against(certificate: Certificate, samples: Sequence[Sample], partition
 
     Raises:
         LeakError: naming the patients or films.
+        MammoscopeError: where both go by pseudonyms, but under different keys, so that patients cannot be compared.
     """
+    _check_keys(certificate, samples)
     seen = [Partition.train] if partition is Partition.validation else [Partition.train, Partition.validation]
     patients, films = {s.patient for s in samples}, {film: s.id for s in samples for film in s.films}
     for other in seen:
@@ -152,6 +159,17 @@ def check_against(certificate: Certificate, samples: Sequence[Sample], partition
                 f"{len(same)} films of the {partition} partition to be scored were {verb} on by this run, under "
                 f"another patient: {ids}. Ways out: the run's own source, or a source without them"
             )
+
+
+def _check_keys(certificate: Certificate, samples: Sequence[Sample]) -> None:
+    theirs = key_names(patient for members in certificate.members.values() for patient in members.patients)
+    ours = key_names(sample.patient for sample in samples)
+    if theirs and ours and theirs != ours:
+        raise MammoscopeError(
+            f"this run's patients are named under the key {', '.join(sorted(theirs))}, those to be scored under "
+            f"{', '.join(sorted(ours))}: whether they are the same people, nobody can tell; allowed: the run's own "
+            f"key, as {KEY_FILE} in tracking.home"
+        )
 
 
 def _members(samples: Sequence[Sample]) -> Members:

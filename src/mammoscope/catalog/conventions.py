@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mammoscope.records import Catalog
-from mammoscope.vocabulary import AbnormalityKind
+from mammoscope.vocabulary import CBIS_DDSM_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def _of_tables(root: Path, case_descriptions: tuple[str, ...]) -> Iterator[Conve
 
 def _of_rows(catalog: Catalog) -> Iterator[Convention]:
     rows = catalog.abnormalities
-    for kind in AbnormalityKind:
+    for kind in CBIS_DDSM_KINDS:
         own = [row for row in rows if row.kind is kind]
         absent = sum("N/A" in (row.descriptor_1, row.descriptor_2) for row in own)
         yield Convention(f"{kind} rows with a descriptor N/A", absent, len(own), "a category of its own, not missing")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mammoscope.catalog.published import PUBLISHED
 from mammoscope.records import Abnormality, Catalog, Mammogram
-from mammoscope.vocabulary import AbnormalityKind, ImageType, Partition, Trap
+from mammoscope.vocabulary import CBIS_DDSM_KINDS, AbnormalityKind, ImageType, Partition, Trap
 
 # The ledger's words for a file that lies there and cannot be used.
 _FOUND_BUT: dict[ImageType, tuple[str, ...]] = {
@@ -36,7 +36,7 @@ def _rows(
     catalog: Catalog, unusable: set[tuple[str, ImageType]], absent: Collection[tuple[AbnormalityKind, Partition]]
 ) -> Iterator[InventoryRow]:
     defects = {(d.row, d.problem) for d in catalog.defects}
-    for kind in AbnormalityKind:
+    for kind in CBIS_DDSM_KINDS:
         for partition in (Partition.train, Partition.test):
             films = [m for m in catalog.mammograms if (m.kind, m.published) == (kind, partition)]
             rows = [a for a in catalog.abnormalities if (a.kind, a.published) == (kind, partition)]

@@ -30,8 +30,13 @@ class Assignment:
     dropped: tuple[str, ...]  # official_strict: patients of test, whose rows published as train are left out
 
     def partition_of(self, row: Abnormality | Sample) -> Partition | None:
-        """None: left out. A patient of test keeps the rows that were published as test, and no other."""
+        """None: left out. A patient of test keeps the rows that were published as test, and no other.
+
+        Where nothing was published (`carved`), a patient's rows go where the patient goes.
+        """
         partition = self.partitions.get(row.patient)
+        if self.scheme is SplitScheme.carved:
+            return partition
         return partition if (partition is Partition.test) == (row.published is Partition.test) else None
 
 
@@ -57,7 +62,7 @@ def assign_partitions(
     """
     if not 0 < validation_fraction < 1:
         raise MammoscopeError(f"split.validation_fraction={validation_fraction}; allowed: above 0 and below 1")
-    _check_named(catalog, kinds, views)
+    check_named(catalog, kinds, views)
     of_kinds = [a for a in catalog.abnormalities if a.kind in kinds]
     test = {a.patient for a in of_kinds if a.published is Partition.test}
     crossing = sorted(test & {a.patient for a in of_kinds if a.published is Partition.train})
@@ -139,15 +144,16 @@ def _draw(seed: int, patient: str) -> bytes:
     return hashlib.sha256(f"{seed}/{patient}".encode()).digest()
 
 
-def _check_named(catalog: Catalog, kinds: Sequence[AbnormalityKind], views: Sequence[View]) -> None:
+def check_named(catalog: Catalog, kinds: Sequence[AbnormalityKind], views: Sequence[View]) -> None:
+    """Raises MammoscopeError for a kind or view that the source does not name."""
     has_kinds = sorted({a.kind for a in catalog.abnormalities})
     for kind in kinds:
         if kind not in has_kinds:
-            raise MammoscopeError(f"data: no {kind} in this source; its case descriptions name: {', '.join(has_kinds)}")
+            raise MammoscopeError(f"data: no {kind} in this source; it names: {', '.join(has_kinds)}")
     has_views = sorted({a.view for a in catalog.abnormalities if a.kind in kinds})
     for view in views:
         if view not in has_views:
-            raise MammoscopeError(f"view: no {view} in this source; its case descriptions name: {', '.join(has_views)}")
+            raise MammoscopeError(f"view: no {view} in this source; it names: {', '.join(has_views)}")
 
 
 def _crossing_words(crossing: Sequence[str], kinds: Sequence[AbnormalityKind]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import xxhash
 
 from mammoscope.config import ImageConfig
-from mammoscope.data.films import read_mask, read_source_film
+from mammoscope.data.films import SourceFilm, read_mask, read_source_film
 from mammoscope.data.normal_patches import NormalWork, no_normal_patches, normal_id, normal_windows
 from mammoscope.data.preprocess import (
     Breast,
@@ -24,7 +24,6 @@ from mammoscope.data.preprocess import (
 )
 from mammoscope.data.store import StoreRow
 from mammoscope.data.thumbnails import breast_thumbnail
-from mammoscope.dicom.read import Film
 from mammoscope.errors import MammoscopeError
 from mammoscope.records import Abnormality, Defect, Mammogram
 from mammoscope.vocabulary import ImageVariant, Laterality, Trap
@@ -119,7 +118,7 @@ def _released(
                 )
             )
             continue
-        white = 2**crop.header.bits_stored - 1
+        white = 2**crop.bits_stored - 1
         yield abnormality, prepare_released(crop.image, white, breast.chest_wall is Laterality.right, image)
 
 
@@ -160,7 +159,7 @@ def _row(
 
 
 def confirmed_masks(
-    source_root: Path, work: FilmWork, film: Film, defects: list[Defect]
+    source_root: Path, work: FilmWork, film: SourceFilm, defects: list[Defect]
 ) -> Iterator[tuple[Abnormality, np.ndarray]]:
     """The masks that really are masks of this film; what contradicts that goes into `defects`."""
     for abnormality in work.abnormalities:

@@ -53,7 +53,7 @@ def store_folder(
     UID and size, makes another store, so that no leak check rests on the pixels of yesterday."""
     content = [
         [
-            [w.mammogram.sop_uid, *_state(source_root, w.mammogram.path)],
+            [w.mammogram.sop_uid or w.mammogram.key, *_state(source_root, w.mammogram.path)],
             *([_uid(a, image), *_state(source_root, cut_from(a, image))] for a in w.abnormalities),
             *([] if w.normal is None else [w.normal.fingerprint]),
             *([a.mask_sop_uid, *_state(source_root, a.mask_path)] for a in (w.normal.others if w.normal else ())),
@@ -70,8 +70,10 @@ def cut_from(abnormality: Abnormality, image: ImageConfig) -> str | None:
 
 
 def _uid(abnormality: Abnormality, image: ImageConfig) -> str | None:
-    # the catalog keeps no UID of crops; within a series the path tells files apart as well
-    return abnormality.crop_path if image.name is ImageVariant.released_crop else abnormality.mask_sop_uid
+    # the catalog keeps no UID of crops, and a user's table has none; the path tells files apart as well
+    return (None if image.name is ImageVariant.released_crop else abnormality.mask_sop_uid) or cut_from(
+        abnormality, image
+    )
 
 
 def _state(source_root: Path, path: str | None) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from mammoscope.jobs.evaluate_sliding import can_slide, check_slidable, evaluate
 from mammoscope.jobs.evidence import Report, log_evidence, predictions_of, show_results
 from mammoscope.jobs.gather import GatheredData, gather
 from mammoscope.jobs.provenance import log_dataset
+from mammoscope.jobs.table import settle_table
 from mammoscope.models.classifier import build_classifier
 from mammoscope.reporting.console import say
 from mammoscope.reporting.description import with_section
@@ -42,11 +43,12 @@ def evaluate(config: TrainConfig, store: TrackingStore, run: RunInfo, partition:
     Raises MammoscopeError: no checkpoint, another preprocessing, an empty partition; LeakError for a patient or film
     that the run has seen.
     """
+    config = settle_table(config)
     _check_preprocessing(config, run)
     weights = load_weights(run.folder / BEST)
     certificate = Certificate.from_json(store.artifact(run.id, "certificate.json").read_text())
     thresholds = _thresholds(run)
-    data = gather(config)
+    data = gather(config, needed=[partition])
     samples = data.samples[partition]
     if not samples:
         raise MammoscopeError(

@@ -1,6 +1,6 @@
 """Config -> samples, stores and certificate: all that is settled before a run begins, and that evaluation shares."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from mammoscope.catalog.certificate import Certificate, certify
 from mammoscope.catalog.reviewed import read_reviewed
 from mammoscope.catalog.selection import select_rows
 from mammoscope.catalog.splits import Assignment, assign_partitions
+from mammoscope.catalog.table_split import assign_table
 from mammoscope.config import TrainConfig
 from mammoscope.data.breasts import breast_samples
 from mammoscope.data.samples import build_samples
@@ -17,10 +18,11 @@ from mammoscope.jobs.near_duplicates import find_near, notes_on_near, propose_re
 from mammoscope.jobs.notes import notes_on
 from mammoscope.jobs.sources import find_root
 from mammoscope.jobs.stores import check_rows, open_stores, plan_stores
+from mammoscope.jobs.table import load_table
 from mammoscope.phantom import read_marker
 from mammoscope.records import Abnormality, Catalog, Sample
 from mammoscope.reporting.console import progress, say
-from mammoscope.vocabulary import CLASSES, ImageVariant, Partition, TargetPolicy
+from mammoscope.vocabulary import CLASSES, ImageVariant, Partition, SourceName, TargetPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,27 +40,21 @@ class GatheredData:
         return self.catalog.is_phantom
 
 
-def gather(config: TrainConfig, *, refuse_early: bool = True) -> GatheredData:
+def gather(
+    config: TrainConfig, *, refuse_early: bool = True, needed: Collection[Partition] = tuple(Partition)
+) -> GatheredData:
     """Indexes, prepares what is missing, splits, certifies. Raises MammoscopeError for all that would spoil a run.
 
     refuse_early: a split that no preparing could make good is refused before it; else after, and the store is there.
+    needed: the partitions that are used: an evaluation does without training images.
     """
     reviewed = read_reviewed(Path(config.split.allow)) if config.split.allow is not None else ()
     root, catalog = load_source(config)
-    assignment = assign_partitions(
-        catalog,
-        config.data.kinds,
-        config.view.views,
-        config.split.name,
-        config.split.seed,
-        config.split.validation_fraction,
-        config.target.name,
-        config.split.fold,
-    )
+    assignment = _assign(config, catalog)
     rows = partition_rows(config, catalog, assignment)
     plans = plan_stores(config, catalog)
     if refuse_early:
-        check_rows(rows, plans, config.image.name, config.target.name)
+        check_rows(rows, plans, config.image.name, config.target.name, needed)
     stores = open_stores(config, root, plans)
     mammograms = {mammogram.key: mammogram for mammogram in catalog.mammograms}
     samples = {
@@ -78,6 +74,7 @@ def gather(config: TrainConfig, *, refuse_early: bool = True) -> GatheredData:
         classes=CLASSES[config.target.name],
         near=near,
         reviewed=reviewed,
+        needed=needed,
     )
     return GatheredData(
         root=root,
@@ -92,16 +89,36 @@ def gather(config: TrainConfig, *, refuse_early: bool = True) -> GatheredData:
 
 def load_source(config: TrainConfig) -> tuple[Path, Catalog]:
     """Root and catalog, after a line that says which and one that says what is wanted of it."""
-    root = find_root(config)
-    say(f"source {config.source.name} at {root}")
-    say(
+    variant = (
         f"variant data={config.data.name} image={config.image.name} view={config.view.name} target={config.target.name}"
     )
+    if config.source.name is SourceName.table:
+        root, catalog = load_table(config)
+        say(variant)
+        return root, catalog
+    root = find_root(config)
+    say(f"source {config.source.name} at {root}")
+    say(variant)
     with progress("reading headers") as step:
         catalog = load_catalog(
             root, Path(config.store.root) / "catalogs", workers=config.store.workers, progress=step, say=say
         )
     return root, catalog
+
+
+def _assign(config: TrainConfig, catalog: Catalog) -> Assignment:
+    if config.source.name is SourceName.table:
+        return assign_table(catalog, config.data.kinds, config.view.views, config.split, config.target.name)
+    return assign_partitions(
+        catalog,
+        config.data.kinds,
+        config.view.views,
+        config.split.name,
+        config.split.seed,
+        config.split.validation_fraction,
+        config.target.name,
+        config.split.fold,
+    )
 
 
 def say_partitions(data: GatheredData) -> None:
@@ -127,7 +144,7 @@ def partition_rows(config: TrainConfig, catalog: Catalog, assignment: Assignment
 
 def _ideal_auc(config: TrainConfig, root: Path) -> float | None:
     """Known where a lesion is one abnormality and all count: the latents are Gaussian given their malignancy alone."""
-    marker = read_marker(root)
+    marker = None if config.source.name is SourceName.table else read_marker(root)
     is_abnormality = config.image.name is not ImageVariant.full
     is_known = is_abnormality and config.target.name is not TargetPolicy.malignancy_without_bwc
     return marker.ideal_auc if marker is not None and is_known else None

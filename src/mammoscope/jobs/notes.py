@@ -9,8 +9,9 @@ from mammoscope.config import TrainConfig
 from mammoscope.data.cut import CROP_MARGIN_PX
 from mammoscope.data.normal_patches import NO_NORMAL_PATCHES
 from mammoscope.data.store import PreparedStore, StoreRow
+from mammoscope.jobs.table import table_notes
 from mammoscope.records import Abnormality, Catalog, Sample
-from mammoscope.vocabulary import ImageVariant, Partition
+from mammoscope.vocabulary import ImageVariant, Partition, SourceName
 
 
 def notes_on(
@@ -23,7 +24,9 @@ def notes_on(
     if catalog.is_phantom:
         notes.append("phantom: synthetic images; nothing here says anything about real mammography")
     counted = census(catalog)
-    if counted.is_partial:
+    if config.source.name is SourceName.table:
+        notes += table_notes(config, catalog)
+    elif counted.is_partial:
         notes.append(counted.summary())
     if counted.defects:
         told = ", ".join(f"{count} {problem}" for problem, count in counted.defects.items())

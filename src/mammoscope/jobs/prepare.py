@@ -4,6 +4,7 @@ from mammoscope.checks import part_of
 from mammoscope.config import TrainConfig
 from mammoscope.jobs.gather import gather, load_source, say_partitions
 from mammoscope.jobs.stores import plan_stores, prepare_part
+from mammoscope.jobs.table import settle_table
 from mammoscope.reporting.console import say
 
 
@@ -12,6 +13,7 @@ def prepare(config: TrainConfig) -> None:
 
     With `prepare.part`, the share of the stores that it names; only the part that completes them goes on to certify.
     """
+    config = settle_table(config)
     part = part_of(config.prepare)
     if part is not None:
         root, catalog = load_source(config)

@@ -27,10 +27,10 @@ def run_config(
     config = replace(own, tracking=given.tracking)
     if "source" in groups:
         config = replace(config, source=given.source)
-    elif (own.source.root or "").startswith(LOCAL):
+    elif any((place or "").startswith(LOCAL) for place in (own.source.root, own.source.csv)):
+        place = "source.root=<folder>" if own.source.csv is None else "source.csv=<file>"
         raise MammoscopeError(
-            f"run {run.id}: this machine does not know where its source lies; give source={own.source.name} "
-            "source.root=<folder>"
+            f"run {run.id}: this machine does not know where its source lies; give source={own.source.name} {place}"
         )
     if "phantom" in groups:
         config = replace(config, phantom=given.phantom)

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from mammoscope.catalog.certificate import check_classes
@@ -38,14 +38,19 @@ _NEEDED = {ImageVariant.roi: " with an ROI mask", ImageVariant.released_crop: " 
 
 
 def check_rows(
-    rows: Mapping[Partition, Sequence[Abnormality]], plans: Plans, variant: ImageVariant, target: TargetPolicy
+    rows: Mapping[Partition, Sequence[Abnormality]],
+    plans: Plans,
+    variant: ImageVariant,
+    target: TargetPolicy,
+    needed: Collection[Partition],
 ) -> None:
-    """Refuses, before hours of preparing, a split that no preparing could make good."""
+    """Refuses, before hours of preparing, a split that no preparing could make good; `needed` as certify has it."""
     planned = {key for plan in plans.values() for work in plan for key in _keys(work, variant)}
     check_classes(
         {
             partition: [(row.patient, class_name(row, target)) for row in own if {row.key, row.mammogram} & planned]
             for partition, own in rows.items()
+            if partition in needed
         },
         [name for name in CLASSES[target] if name != NORMAL],  # which are cut from films that preparing has yet to see
     )

@@ -14,6 +14,7 @@ from mammoscope.jobs.evidence import Report, log_evidence, log_look, predictions
 from mammoscope.jobs.gather import gather, say_partitions
 from mammoscope.jobs.provenance import Provenance, log_provenance, run_name, run_tags, write_local_config
 from mammoscope.jobs.publish import publish
+from mammoscope.jobs.table import settle_table
 from mammoscope.jobs.tracking import open_tracking
 from mammoscope.metrics.classes import lesions_only
 from mammoscope.metrics.evidence import quick_auc
@@ -36,6 +37,7 @@ def train(config: TrainConfig) -> str:
     Raises MammoscopeError, before a run begins, for all that is wrong with the input; what fails later ends the run.
     """
     _refuse_part(config)
+    config = settle_table(config)
     check_optimizer(config.optimizer)
     device = find_device(config.trainer)
     seed_everything(config.seed)

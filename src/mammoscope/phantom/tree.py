@@ -23,7 +23,7 @@ from mammoscope.phantom.patient import PatientRows, Tree, write_patient
 from mammoscope.phantom.plan import PlannedPatient
 from mammoscope.phantom.tables import case_file, case_file_name, listing
 from mammoscope.processes import end_with_parent, is_alive
-from mammoscope.vocabulary import AbnormalityKind, Partition, Trap
+from mammoscope.vocabulary import CBIS_DDSM_KINDS, Partition, Trap
 
 
 def write_phantom(
@@ -78,7 +78,7 @@ def _fill(tree: Tree, plan: FaultyPlan, workers: int, progress: Callable[[int, i
             progress(len(patients), len(plan.patients))
     patients = plant_faults(tree, plan, patients)
     cases = [case for rows in patients for case in rows.cases]
-    for kind in AbnormalityKind:
+    for kind in CBIS_DDSM_KINDS:
         for published in (Partition.train, Partition.test):
             own = [case for case in cases if case.kind is kind and case.published is published]
             (root / case_file_name(kind, published)).write_bytes(case_file(kind, own))

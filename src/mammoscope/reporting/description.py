@@ -29,7 +29,7 @@ SUBJECTS = {
     ImageVariant.full: "full mammograms",
     ImageVariant.released_crop: "the patches as released (grey levels stretched one by one)",
 }
-PLURALS = {AbnormalityKind.mass: "masses", AbnormalityKind.calc: "calcifications"}
+PLURALS = {AbnormalityKind.mass: "masses", AbnormalityKind.calc: "calcifications", AbnormalityKind.unknown: "findings"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
