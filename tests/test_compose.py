@@ -21,6 +21,7 @@ NEEDED = {
     "source/cbis_ddsm": ["source.root=/data"],
     "split/cv5": ["split.fold=0"],
     "target/tissue_by_kind": ["data=all"],
+    "view/pair": ["image=full"],
 }
 
 
