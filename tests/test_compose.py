@@ -19,6 +19,7 @@ OPTIONS = sorted(path.relative_to(conf_folder()).with_suffix("").as_posix() for 
 NEEDED = {
     "model/timm": ["model.backbone=resnet18"],
     "source/cbis_ddsm": ["source.root=/data"],
+    "source/table": ["source.csv=/data/images.csv"],
     "split/cv5": ["split.fold=0"],
     "target/tissue_by_kind": ["data=all"],
     "view/pair": ["image=full"],
