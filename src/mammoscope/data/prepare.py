@@ -71,9 +71,8 @@ def cut_from(abnormality: Abnormality, image: ImageConfig) -> str | None:
 
 def _uid(abnormality: Abnormality, image: ImageConfig) -> str | None:
     # the catalog keeps no UID of crops, and a user's table has none; the path tells files apart as well
-    return (None if image.name is ImageVariant.released_crop else abnormality.mask_sop_uid) or cut_from(
-        abnormality, image
-    )
+    is_mask = image.name is not ImageVariant.released_crop
+    return (abnormality.mask_sop_uid if is_mask else None) or cut_from(abnormality, image)
 
 
 def _state(source_root: Path, path: str | None) -> tuple[int, int]:
