@@ -152,6 +152,7 @@ def _assert_names_nobody(home: Path, folder: Path) -> None:
     assert not [cell for cell in cells if any(word in cell for word in words)]
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated_on_a_table_of_test_images_alone(own, configure, configure_table, tmp_path, capsys):
     config = configure("data=mass")
     run_id = train(config)
