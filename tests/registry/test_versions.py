@@ -34,6 +34,8 @@ def a_package(folder: Path) -> Path:
         backbone="resnet10t",
         model_kwargs={},
         num_classes=1,
+        classes=("benign", "malignant"),
+        malignant=("malignant",),
         mean=0.5,
         std=0.25,
         height_px=32,
