@@ -12,6 +12,7 @@ import pytest
 
 from mammoscope.catalog.cbis_ddsm import index_cbis_ddsm
 from mammoscope.catalog.certificate import Certificate
+from mammoscope.catalog.pseudonyms import load_pseudonyms
 from mammoscope.config import TrainConfig
 from mammoscope.dicom.read import read_pixels
 from mammoscope.errors import MammoscopeError
@@ -135,6 +136,20 @@ def test_a_run_of_a_table_without_kinds_and_its_sealed_test(configure_table, own
     another_key = replace(config, tracking=replace(config.tracking, home=str(tmp_path / "another")))
     with pytest.raises(MammoscopeError, match=r"named under the key .*; allowed: the run's own key, as pseudonyms.key"):
         evaluate(another_key, store, run, Partition.test)
+
+
+def test_another_key_carves_the_same_patients(configure_table, own, tmp_path, capsys):
+    members = []
+    for home in ("one", "another"):
+        config = configure_table({"kind", "partition"}, "image=full", f"tracking.home={tmp_path / home}")
+        certificate = gather(settle_table(config)).certificate
+        names = load_pseudonyms(tmp_path / home)
+        written = {names.patient(str(row["patient"])): row["patient"] for row in own[1]}
+        members.append({p: {written[patient] for patient in certificate.members[p].patients} for p in Partition})
+        assert "Erika" not in certificate.to_json()
+    assert members[0] == members[1]
+    assert all(members[0].values())
+    assert "Erika" not in capsys.readouterr().out
 
 
 def _assert_names_nobody(home: Path, folder: Path) -> None:

@@ -16,7 +16,7 @@ from mammoscope.data.samples import build_samples
 from mammoscope.data.store import PreparedStore
 from mammoscope.jobs.near_duplicates import find_near, notes_on_near, propose_review
 from mammoscope.jobs.notes import notes_on
-from mammoscope.jobs.sources import find_root
+from mammoscope.jobs.sources import Source, find_root
 from mammoscope.jobs.stores import check_rows, open_stores, plan_stores
 from mammoscope.jobs.table import load_table
 from mammoscope.phantom import read_marker
@@ -49,8 +49,9 @@ def gather(
     needed: the partitions that are used: an evaluation does without training images.
     """
     reviewed = read_reviewed(Path(config.split.allow)) if config.split.allow is not None else ()
-    root, catalog = load_source(config)
-    assignment = _assign(config, catalog)
+    source = load_source(config)
+    root, catalog = source.root, source.catalog
+    assignment = _assign(config, source)
     rows = partition_rows(config, catalog, assignment)
     plans = plan_stores(config, catalog)
     if refuse_early:
@@ -87,15 +88,15 @@ def gather(
     )
 
 
-def load_source(config: TrainConfig) -> tuple[Path, Catalog]:
-    """Root and catalog, after a line that says which and one that says what is wanted of it."""
+def load_source(config: TrainConfig) -> Source:
+    """What `source` names, after a line that says which and one that says what is wanted of it."""
     variant = (
         f"variant data={config.data.name} image={config.image.name} view={config.view.name} target={config.target.name}"
     )
     if config.source.name is SourceName.table:
-        root, catalog = load_table(config)
+        source = load_table(config)
         say(variant)
-        return root, catalog
+        return source
     root = find_root(config)
     say(f"source {config.source.name} at {root}")
     say(variant)
@@ -103,14 +104,16 @@ def load_source(config: TrainConfig) -> tuple[Path, Catalog]:
         catalog = load_catalog(
             root, Path(config.store.root) / "catalogs", workers=config.store.workers, progress=step, say=say
         )
-    return root, catalog
+    return Source(root=root, catalog=catalog)
 
 
-def _assign(config: TrainConfig, catalog: Catalog) -> Assignment:
+def _assign(config: TrainConfig, source: Source) -> Assignment:
     if config.source.name is SourceName.table:
-        return assign_table(catalog, config.data.kinds, config.view.views, config.split, config.target.name)
+        return assign_table(
+            source.catalog, source.drawn_by, config.data.kinds, config.view.views, config.split, config.target.name
+        )
     return assign_partitions(
-        catalog,
+        source.catalog,
         config.data.kinds,
         config.view.views,
         config.split.name,

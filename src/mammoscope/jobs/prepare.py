@@ -16,8 +16,8 @@ def prepare(config: TrainConfig) -> None:
     config = settle_table(config)
     part = part_of(config.prepare)
     if part is not None:
-        root, catalog = load_source(config)
-        if not prepare_part(config, root, plan_stores(config, catalog), part):
+        source = load_source(config)
+        if not prepare_part(config, source.root, plan_stores(config, source.catalog), part):
             say(f"prepare.part={config.prepare.part} is done; what is left is told above")
             return
     data = gather(config, refuse_early=False)  # what is prepared of a partial download serves when the rest has come

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Collection
-from dataclasses import asdict
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from filelock import FileLock
@@ -15,11 +15,20 @@ from mammoscope.errors import MammoscopeError
 from mammoscope.files import refuse_inside
 from mammoscope.phantom import FAULTS, read_marker, write_phantom
 from mammoscope.phantom.marker import VERSION
+from mammoscope.records import Catalog
 from mammoscope.reporting.console import progress, say
 from mammoscope.vocabulary import SourceName, Trap
 
 # A patient has 2.6 films of 16 bits and 2.9 masks of 8 in the mean; the crops are small.
 BYTES_A_PIXEL = 8.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    root: Path
+    catalog: Catalog
+    # source=table: table_split.draw_names. Beside the catalog, which is cached and written; this stays in memory.
+    drawn_by: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def find_root(config: TrainConfig) -> Path:

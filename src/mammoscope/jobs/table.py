@@ -7,8 +7,10 @@ from pathlib import Path
 from mammoscope.catalog.pseudonyms import load_pseudonyms
 from mammoscope.catalog.table import ImageTable, read_table
 from mammoscope.catalog.table_index import index_table
+from mammoscope.catalog.table_split import draw_names
 from mammoscope.config import DataConfig, TrainConfig
 from mammoscope.errors import MammoscopeError
+from mammoscope.jobs.sources import Source
 from mammoscope.records import Abnormality, Catalog
 from mammoscope.reporting.console import progress, say
 from mammoscope.vocabulary import CBIS_DDSM_KINDS, AbnormalityKind, ImageVariant, Partition, SourceName, SplitScheme
@@ -42,8 +44,8 @@ def settle_table(config: TrainConfig) -> TrainConfig:
     )
 
 
-def load_table(config: TrainConfig) -> tuple[Path, Catalog]:
-    """The table's folder and catalog; says first where it lies and what follows from its columns."""
+def load_table(config: TrainConfig) -> Source:
+    """Its root is the table's folder; says first where it lies and what follows from its columns."""
     table = _read(config)
     say(f"source table at {table.path}: {_says(table, config)}")
     names = load_pseudonyms(Path(config.tracking.home))
@@ -53,7 +55,7 @@ def load_table(config: TrainConfig) -> tuple[Path, Catalog]:
     for defect in catalog.defects:
         say(f"{defect.problem}: {defect.found}; taken as: {defect.taken_as}")
     _refuse_without_rois(config, catalog)
-    return table.root, catalog
+    return Source(root=table.root, catalog=catalog, drawn_by=draw_names(table, names))
 
 
 def table_notes(config: TrainConfig, catalog: Catalog) -> list[str]:
