@@ -168,5 +168,8 @@ def test_rows_that_contradict_an_earlier_one(table, second, said):
 
 
 def test_a_patient_in_two_partitions(table):
-    with pytest.raises(MammoscopeError, match="line 3, column 'partition': 'test'; allowed: train, where line 2"):
-        read_table(table(f"{HEAD},partition\na.png,Ann,left,CC,1,train\nb.png,Ann,right,CC,0,test\n"))
+    path = table(f"{HEAD},partition\na.png,Ann,left,CC,1,train\nb.png,Ann,right,CC,0,test\n")
+    with pytest.raises(MammoscopeError) as caught:
+        read_table(path)
+    said = "line 3, column 'partition': 'test'; allowed: train, where line 2 has the same patient"
+    assert str(caught.value) == f"{path} {said}"
