@@ -70,3 +70,8 @@ def test_the_public_config_holds_no_local_path():
     for value in public.values():
         assert not (isinstance(value, str) and "/" in value), value
     assert public["source.root"] == public_config(compose_config(overrides))["source.root"]
+
+
+def test_nor_the_name_of_a_file_of_reviews():
+    assert str(public_config(compose_config(["split.allow=reader.csv"]))["split.allow"]).startswith("local:")
+    assert public_config(compose_config([]))["split.allow"] is None
