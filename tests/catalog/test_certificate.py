@@ -1,5 +1,6 @@
 """What is certified, what is refused, and what a certificate says of other samples."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -162,7 +163,7 @@ def near(one: Sample, other: Sample) -> NearDuplicate:
 
 def review(pair: NearDuplicate) -> ReviewedPair:
     films = tuple(sorted(pair.films))
-    return ReviewedPair(mammograms=pair.mammograms, films=films, who="R. Reader", when="2026-11-25", why="two films")
+    return ReviewedPair(mammograms=pair.mammograms, films=films, when="2026-11-25", why="two films")
 
 
 def certified(samples: Samples, *pairs: NearDuplicate, reviewed: tuple[ReviewedPair, ...] = ()) -> Certificate:
@@ -190,6 +191,24 @@ def test_a_certificate_names_the_reviews_that_it_stood_on(samples, issue):
     assert certificate.reviewed == (review(crossing),)
     assert Certificate.from_json(certificate.to_json()) == certificate
     assert certificate.digest != issue(samples).digest
+
+
+def test_a_certificate_has_the_names_of_the_catalog_not_those_of_the_file(samples):
+    crossing = near(samples[TEST][1], samples[TRAIN][0])
+    certificate = certified(samples, crossing, reviewed=(replace(review(crossing), mammograms=("Ann", "Bea")),))
+    assert certificate.reviewed[0].films == (samples[TRAIN][0].films[0], samples[TEST][1].films[0])
+    assert certificate.reviewed[0].mammograms == (samples[TRAIN][0].id, samples[TEST][1].id)
+
+
+def test_a_certificate_that_names_its_reviewer_is_read_without(samples):
+    """As they were issued once."""
+    crossing = near(samples[TRAIN][0], samples[TEST][1])
+    certificate = certified(samples, crossing, reviewed=(review(crossing),))
+    manifest = json.loads(certificate.manifest)
+    manifest["reviewed"][0]["who"] = "R. Reader"
+    canonical = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
+    issued = {"digest": hashlib.sha256(canonical.encode()).hexdigest(), "manifest": manifest}
+    assert Certificate.from_json(json.dumps(issued)) == certificate
 
 
 def test_a_review_of_other_pixels_does_not_hold(samples):

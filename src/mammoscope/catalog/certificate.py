@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from mammoscope.catalog.pseudonyms import KEY_FILE, key_names
 from mammoscope.catalog.reviewed import ReviewedPair, crossing_pairs, sorted_films
@@ -52,16 +52,15 @@ class Certificate:
             content["fold"] = self.fold
         if self.reviewed:
             content["reviewed"] = [asdict(pair) for pair in self.reviewed]
-        return json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return _canonical(content)
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(self.manifest.encode()).hexdigest()
+        return _sha256(self.manifest)
 
     def members_digest(self, partition: Partition) -> str:
         """The same for every split that has the same patients and films in this partition."""
-        content = json.dumps(asdict(self.members[partition]), sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()
+        return _sha256(json.dumps(asdict(self.members[partition]), sort_keys=True))
 
     def to_json(self) -> str:
         return json.dumps({"digest": self.digest, "manifest": json.loads(self.manifest)}, indent=1, sort_keys=True)
@@ -84,11 +83,20 @@ class Certificate:
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise MammoscopeError(f"split certificate: no {FORMAT} ({type(error).__name__}: {error})") from error
-        if certificate.digest != outer.get("digest"):
+        # of what was issued: an older version's certificate may say what this one leaves out
+        if _sha256(_canonical(content)) != outer.get("digest"):
             raise MammoscopeError(
                 f"split certificate: digest {outer.get('digest')} does not fit its content; it was changed by hand"
             )
         return certificate
+
+
+def _canonical(content: Mapping[str, object]) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def certify(
@@ -209,7 +217,9 @@ def _check_near(
     for pair, partitions in crossing_pairs(samples, near):
         review = allowed.get(sorted_films(pair))
         if review is not None:
-            stood_on.append(review)
+            names = dict(zip(pair.films, pair.mammograms, strict=True))
+            # as the catalog names them: the file's names are no part of the check, and may be anybody's own
+            stood_on.append(replace(review, mammograms=(names[review.films[0]], names[review.films[1]])))
             continue
         named = zip(pair.mammograms, pair.patients, partitions, strict=True)
         words = " = ".join(f"{mammogram} ({patient}, {partition})" for mammogram, patient, partition in named)

@@ -7,6 +7,8 @@ A CSV with these columns, one pair a row; lines that begin with # are comments:
 mammogram and other are keys of mammograms, film and other_film the hashes of their pixels: a review is of pixels, and
 does not hold for others that come later under the same names. `mammoscope prepare` writes such a file with the last
 three columns empty, for a person to fill in.
+
+`who` is asked for and not kept: what a run stands on is logged, and a reviewer's name stays in the file.
 """
 
 import csv
@@ -30,15 +32,14 @@ class ReviewedPair:
 
     mammograms: tuple[str, str]
     films: tuple[str, str]  # sorted
-    who: str
     when: str  # ISO 8601 date
     why: str
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "ReviewedPair":
-        """The reverse of dataclasses.asdict through JSON."""
+        """The reverse of dataclasses.asdict through JSON; `who`, which older certificates have, is left out."""
         mammograms, films = (tuple(content[key]) for key in ("mammograms", "films"))
-        return cls(mammograms=mammograms, films=films, **{key: content[key] for key in ("who", "when", "why")})
+        return cls(mammograms=mammograms, films=films, when=content["when"], why=content["why"])
 
 
 def read_reviewed(path: Path) -> tuple[ReviewedPair, ...]:
@@ -78,7 +79,6 @@ def _pair(path: Path, line: int, cells: Sequence[str]) -> ReviewedPair:
     return ReviewedPair(
         mammograms=(pairs[0][1], pairs[1][1]),
         films=(pairs[0][0], pairs[1][0]),
-        who=row["who"],
         when=row["when"],
         why=row["why"],
     )
