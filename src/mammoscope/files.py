@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,14 +22,27 @@ def refuse_inside(source: Path, place: Path, named: str) -> None:
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Gives a temporary path in the same folder to write to; it takes the place of `path` when the block ends well."""
-    # the number alone is not enough: two hosts that share a folder may run the same one
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-    try:
+    with all_written_whole([path]) as (temporary,):
         yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())  # else a machine that stops now may keep the name and lose the content
-        os.replace(temporary, path)
+
+
+@contextmanager
+def all_written_whole(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """As written_whole, for several files, which take their places in the order given once all of them are whole.
+
+    On the disk they are flushed together: one by one each would wait for it anew.
+    """
+    # the number alone is not enough: two hosts that share a folder may run the same one
+    temporaries = [path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}") for path in paths]
+    try:
+        yield temporaries
+        for temporary in temporaries:
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())  # else a machine that stops now may keep the name and lose the content
+        for temporary, path in zip(temporaries, paths, strict=True):
+            os.replace(temporary, path)
     except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        for temporary in temporaries:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
         raise

@@ -166,18 +166,18 @@ def test_no_room_is_said_and_what_was_written_is_used(phantom, work, small_disk)
 
 def test_no_room_for_a_shard_leaves_nothing_half_written(phantom, folder, work, monkeypatch):
     """As above, where no disk can be mounted."""
-    write = store_module._write_array
+    save = store_module._save
 
-    def full(file, array):
-        if "masks" in file.name:
+    def full(path, array):
+        if "masks" in path.name:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        write(file, array)
+        return save(path, array)
 
-    monkeypatch.setattr(store_module, "_write_array", full)
+    monkeypatch.setattr(store_module, "_save", full)
     with pytest.raises(MammoscopeError, match=r"No space left on device.*stays and is not made again"):
         prepare(phantom, folder, work)
     assert not list(folder.glob(".*"))
-    monkeypatch.setattr(store_module, "_write_array", write)
+    monkeypatch.setattr(store_module, "_save", save)
     assert len(prepare(phantom, folder, work).films) == FILMS
 
 

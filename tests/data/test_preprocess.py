@@ -161,3 +161,14 @@ def test_the_breasts_of_real_films_are_found(shared):
             film[:, : film.shape[1] // 10] if breast.chest_wall is Laterality.left else film[:, -film.shape[1] // 10 :]
         )
         assert side.mean() > film.mean()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_percentiles_are_those_of_numpy(dtype):
+    from mammoscope.data.preprocess import _percentiles
+
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 3, 10, 9999):
+        levels = rng.integers(0, 250, count).astype(dtype)
+        expected = np.percentile(levels, [0, 0.5, 50, 99.9, 100])
+        np.testing.assert_allclose(_percentiles(levels, 0, 0.5, 50, 99.9, 100), expected)

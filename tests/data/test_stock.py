@@ -12,6 +12,7 @@ from mammoscope.catalog.cbis_ddsm import index_cbis_ddsm
 from mammoscope.config import ImageConfig
 from mammoscope.data import stock as stock_module
 from mammoscope.data.prepare import plan_store, prepare_store, store_folder
+from mammoscope.data.preprocess import VERSION
 from mammoscope.data.stock import delete_store, find_damage, list_stock, why_useless
 from mammoscope.data.store import ARRAYS, INDEX, open_store, shard_file
 from mammoscope.vocabulary import AbnormalityKind, ImageVariant, View
@@ -55,7 +56,7 @@ def test_opening_a_store_is_seen(phantom, tmp_path):
 def test_what_another_preprocessing_made_is_useless(phantom, tmp_path, monkeypatch):
     prepared(phantom, tmp_path)
     monkeypatch.setattr(stock_module, "VERSION", 99)
-    assert reasons(tmp_path) == ["made by version 1 of the preprocessing; today's is 99"]
+    assert reasons(tmp_path) == [f"made by version {VERSION} of the preprocessing; today's is 99"]
 
 
 def test_a_store_of_files_that_have_changed_is_useless(phantom, tmp_path):

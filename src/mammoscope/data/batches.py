@@ -14,7 +14,8 @@ from mammoscope.data.draws import Draws, EpochBatches, Pick
 from mammoscope.data.frame import CENTRE
 from mammoscope.data.preprocess import FULL_SCALE
 from mammoscope.data.store import PreparedStore
-from mammoscope.data.workers import Workers, keep_freed_memory
+from mammoscope.data.workers import Workers
+from mammoscope.processes import keep_freed_memory
 from mammoscope.records import Sample
 
 

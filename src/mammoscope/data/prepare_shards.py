@@ -4,6 +4,7 @@ A lock dies with its process, files take their names when they are whole, and an
 that a process killed at any moment costs its one shard and nothing else.
 """
 
+import contextlib
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -30,12 +31,13 @@ from mammoscope.data.store import (
 )
 from mammoscope.data.thumbnails import THUMBNAIL_PX
 from mammoscope.errors import MammoscopeError
-from mammoscope.processes import end_with_parent
+from mammoscope.processes import end_with_parent, keep_freed_memory
 from mammoscope.records import Defect
 
 Progress = Callable[[int, int], None]  # (mammograms done, mammograms in all)
 Say = Callable[[str], None]
 
+_AHEAD_BYTES: Final = 8 << 20  # asked for at once: of a longer range Linux fetches the beginning alone
 _SHARDS: Final = 64  # of a large store: enough for an array job, few enough to map
 _MOST_FILMS, _FEWEST_FILMS = 48, 4  # a shard; the films of a shard are what a kill costs at most
 
@@ -111,11 +113,14 @@ def claim_shard(source_root: str, folder: str, shard: ShardWork, image: ImageCon
 
 def _prepare(source_root: Path, folder: Path, shard: ShardWork, image: ImageConfig) -> None:
     cv2.setNumThreads(1)
+    keep_freed_memory()
     rows: list[StoreRow] = []
     cuts: list[Prepared] = []
     defects: list[Defect] = []
     seen: list[SeenFilm] = []
-    for work in shard.films:
+    for work, next_one in zip(shard.films, (*shard.films[1:], None), strict=True):
+        if next_one is not None:
+            _read_ahead(source_root, next_one)
         try:
             for row, cut in prepare_film(source_root, work, image, defects, seen):
                 rows.append(row(shard.number, len(cuts)))
@@ -142,3 +147,12 @@ def _prepare(source_root: Path, folder: Path, shard: ShardWork, image: ImageConf
         for index, film in enumerate(seen)
     ]
     write_shard(folder, shard.number, images, masks, rows, defects, films, thumbnails)
+
+
+def _read_ahead(source_root: Path, work: FilmWork) -> None:
+    """Has the system fetch the film while the one before it is worked on; files that are not there are told later."""
+    assert work.mammogram.path is not None, "the plan names films that are there"
+    if hasattr(os, "posix_fadvise"):
+        with contextlib.suppress(OSError), open(source_root / work.mammogram.path, "rb") as file:
+            for start in range(0, os.fstat(file.fileno()).st_size, _AHEAD_BYTES):
+                os.posix_fadvise(file.fileno(), start, _AHEAD_BYTES, os.POSIX_FADV_WILLNEED)

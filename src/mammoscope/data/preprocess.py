@@ -2,7 +2,7 @@
 
 Order (docs/ARCHITECTURE.md): the breast is found on a coarse view of the film; the wanted part is cut and resized by
 area at the film's own bit depth; only then grey levels are scaled and everything outside the breast is blanked. So
-nothing is quantised before the resize, and a 26 MB film is touched once.
+no level is lost before the resize, and a 26 MB film is touched once.
 """
 
 import hashlib
@@ -14,10 +14,11 @@ import numpy as np
 
 from mammoscope.config import ImageConfig
 from mammoscope.data.frame import frame_of, placed
+from mammoscope.data.resize import resized
 from mammoscope.errors import MammoscopeError
 from mammoscope.vocabulary import ImageVariant, Laterality
 
-VERSION = 1  # raise it when the numbers that come out change: the hash, the store and the model package follow
+VERSION = 2  # raise it when the numbers that come out change: the hash, the store and the model package follow
 COARSE_PX = 512  # the longer side of the view on which the breast is found
 LOW_PERCENTILE, HIGH_PERCENTILE = 0.5, 99.9
 # The high percentile maps to 0.8, not 1: calcifications are brighter than it and must not saturate into one another.
@@ -71,12 +72,12 @@ def find_breast(film: np.ndarray) -> Breast:
     Raises MammoscopeError where nothing on the film stands out from the background.
     """
     step = max(1, max(film.shape) // COARSE_PX)
-    coarse = np.ascontiguousarray(film[::step, ::step], dtype=np.float32)
+    coarse = np.ascontiguousarray(film[::step, ::step])
     mask = _largest_component(_bright(coarse))
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         raise MammoscopeError("no breast found: nothing on the film stands out from its background")
-    low, high = np.percentile(coarse[mask], [LOW_PERCENTILE, HIGH_PERCENTILE])
+    low, high = _percentiles(coarse[mask], LOW_PERCENTILE, HIGH_PERCENTILE)
     edge = max(1, mask.shape[1] // 20)
     on_left = mask[:, :edge].sum() >= mask[:, -edge:].sum()
     return Breast(
@@ -87,17 +88,28 @@ def find_breast(film: np.ndarray) -> Breast:
         left_px=int(columns[0]) * step,
         right_px=min(film.shape[1], (int(columns[-1]) + 1) * step),
         chest_wall=Laterality.left if on_left else Laterality.right,
-        low=float(low),
-        high=float(max(high, low + 1)),
+        low=low,
+        high=max(high, low + 1),
     )
+
+
+def _percentiles(levels: np.ndarray, *percents: float) -> list[float]:
+    """numpy's, by counting where levels are whole numbers: a third of the time that selecting takes."""
+    if levels.dtype.kind != "u":
+        return np.percentile(levels, percents).tolist()
+    below = np.cumsum(np.bincount(levels.ravel()))
+    at, part = np.divmod(np.array(percents) / 100 * (levels.size - 1), 1)
+    lower, upper = (np.searchsorted(below, place, side="right") for place in (at, np.minimum(at + 1, levels.size - 1)))
+    return (lower + part * (upper - lower)).tolist()
 
 
 def _bright(coarse: np.ndarray) -> np.ndarray:
     # Otsu on the square root: on the grey levels themselves it separates dense from fatty tissue, not tissue from air.
-    low, high = np.percentile(coarse, [0.1, 99.0])
+    low, high = _percentiles(coarse, 0.1, 99.0)
     if high <= low:
         return np.zeros(coarse.shape, bool)
-    eight_bit = (255 * np.sqrt(np.clip((coarse - low) / (high - low), 0, 1))).astype(np.uint8)
+    levels = (coarse.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    eight_bit = (255 * np.sqrt(np.clip(levels, 0, 1))).astype(np.uint8)
     _, bright = cv2.threshold(cv2.GaussianBlur(eight_bit, (5, 5), 0), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     return bright > 0
 
@@ -108,12 +120,10 @@ def _largest_component(bright: np.ndarray) -> np.ndarray:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
     padded = cv2.copyMakeBorder(bright.astype(np.uint8), reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
     opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, kernel)[reach:-reach, reach:-reach]
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
-    if count < 2:
-        return np.zeros(bright.shape, bool)
-    largest = (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
-    contours, _ = cv2.findContours(largest, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(largest, contours, -1, 1, cv2.FILLED)  # holes are breast too
+    outlines, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    largest = np.zeros(bright.shape, np.uint8)
+    if outlines:
+        cv2.drawContours(largest, [max(outlines, key=cv2.contourArea)], -1, 1, cv2.FILLED)  # holes are breast too
     return cv2.dilate(largest, kernel) > 0  # the skin line is darker than the threshold
 
 
@@ -178,7 +188,7 @@ def prepare_released(crop: np.ndarray, white: float, mirrored: bool, image: Imag
     """
     window = Window(top_px=0, left_px=0, height_px=crop.shape[0], width_px=crop.shape[1])
     scale, size = _fitted(window, image)
-    levels = np.clip(_resize(crop.astype(np.float32), size) / white, 0, 1)
+    levels = np.clip(resized(crop, size) / white, 0, 1)
     grey = np.rint(levels * FULL_SCALE).astype(np.uint16)
     shape = (image.height_px, image.width_px)
     seen = placed(grey[:, ::-1] if mirrored else grey, shape)
@@ -199,11 +209,9 @@ def prepare_full(film: np.ndarray, breast: Breast, mask: np.ndarray | None, imag
 def _cut(film: np.ndarray, breast: Breast, mask: np.ndarray | None, window: Window, image: ImageConfig) -> Prepared:
     scale, size = _fitted(window, image)
     mirrored = breast.chest_wall is Laterality.right
-    # as float32 before the resize: whole numbers would be rounded by it
-    pixels = _resize(_crop(film, window).astype(np.float32, copy=False), size)
-    inside = _resize(_coarse_crop(breast, window), size) >= 0.5
-    roi = np.zeros(size, bool) if mask is None else _resize(_crop(mask, window).astype(np.float32), size) >= 0.5
-    grey = _levels(pixels, breast)
+    inside = resized(_coarse_crop(breast, window), size) >= 0.5
+    roi = np.zeros(size, bool) if mask is None else _resized_mask(_crop(mask, window), size)
+    grey = _levels(resized(_crop(film, window), size), breast)
     grey *= inside | roi
     if mirrored:
         grey, roi = grey[:, ::-1], roi[:, ::-1]
@@ -248,16 +256,12 @@ def _coarse_crop(breast: Breast, window: Window) -> np.ndarray:
     rows = np.arange(max(1, -(-window.height_px // step))) * step + window.top_px
     columns = np.arange(max(1, -(-window.width_px // step))) * step + window.left_px
     row, column = rows // step, columns // step
-    inside = breast.mask[
-        np.clip(row, 0, breast.mask.shape[0] - 1)[:, None], np.clip(column, 0, breast.mask.shape[1] - 1)[None]
-    ]
-    known = ((row >= 0) & (row < breast.mask.shape[0]))[:, None] & ((column >= 0) & (column < breast.mask.shape[1]))
-    return (inside & known).astype(np.float32)
+    height, width = breast.mask.shape
+    inside = breast.mask.take(row, axis=0, mode="clip").take(column, axis=1, mode="clip").astype(np.float32)
+    inside[(row < 0) | (row >= height)] = 0
+    inside[:, (column < 0) | (column >= width)] = 0
+    return inside
 
 
-def _resize(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if array.shape == size:
-        return array
-    # Area when reducing, because a calcification of 2 px vanishes between the taps of every other filter.
-    reducing = array.shape[0] >= size[0]
-    return cv2.resize(array, (size[1], size[0]), interpolation=cv2.INTER_AREA if reducing else cv2.INTER_LINEAR)
+def _resized_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return resized(np.multiply(mask, FULL_SCALE, dtype=np.uint16), size) >= FULL_SCALE / 2

@@ -14,13 +14,13 @@
 """
 
 import errno
+import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +29,7 @@ import xxhash
 
 from mammoscope.data.frame import CENTRE, Frame, Shift
 from mammoscope.errors import MammoscopeError
-from mammoscope.files import written_whole
+from mammoscope.files import all_written_whole
 from mammoscope.records import Defect
 
 INDEX, FILMS, DEFECTS = "index.parquet", "films.parquet", "defects.parquet"
@@ -181,13 +181,14 @@ def write_shard(
     The rows' file comes last and makes the shard count.
     """
     arrays = (images, np.packbits(masks, axis=-1), thumbnails)
-    hashes = {what: _save(shard_file(folder, number, what), array) for what, array in zip(ARRAYS, arrays, strict=True)}
-    facts = {
-        "films": json.dumps([asdict(film) for film in films]),
-        "defects": json.dumps([asdict(defect) for defect in defects]),
-        "hashes": json.dumps(hashes),
-    }
-    write_table(shard_file(folder, number, "rows"), _records_table(StoreRow, rows, facts))
+    with _all_written([shard_file(folder, number, what) for what in (*ARRAYS, "rows")]) as unfinished:
+        hashes = {what: _save(path, own) for what, path, own in zip(ARRAYS, unfinished, arrays, strict=False)}
+        facts = {
+            "films": json.dumps([asdict(film) for film in films]),
+            "defects": json.dumps([asdict(defect) for defect in defects]),
+            "hashes": json.dumps(hashes),
+        }
+        pq.write_table(_records_table(StoreRow, rows, facts), unfinished[-1], write_page_checksum=True)
 
 
 def read_shard(folder: Path, number: int) -> ShardTables:
@@ -236,27 +237,32 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 def _save(path: Path, array: np.ndarray) -> str:
-    """Returns the hash of what lies on the disk now."""
-    with store_written(path) as temporary:
-        with open(temporary, "wb") as file:
-            _write_array(file, array)
-        return hash_file(temporary)
-
-
-def _write_array(file: BinaryIO, array: np.ndarray) -> None:
-    """As np.save, which tells of a full disk in words and not by its number."""
-    np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
-    file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    """As np.save, which tells of a full disk by its number alone. Returns the file's hash (hash_file)."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    digest = xxhash.xxh3_128(header.getvalue())
+    digest.update(content)
+    with open(path, "wb") as file:
+        file.write(header.getvalue())
+        file.write(content)
+    return digest.hexdigest()
 
 
 @contextmanager
 def store_written(path: Path) -> Iterator[Path]:
     """files.written_whole, whose failures name the store. Raises: MammoscopeError."""
+    with _all_written([path]) as (temporary,):
+        yield temporary
+
+
+@contextmanager
+def _all_written(paths: Sequence[Path]) -> Iterator[list[Path]]:
     try:
-        with written_whole(path) as temporary:
-            yield temporary
+        with all_written_whole(paths) as temporaries:
+            yield temporaries
     except OSError as error:
-        raise not_writable(path, error) from error
+        raise not_writable(paths[0], error) from error
 
 
 def not_writable(path: Path, error: OSError) -> MammoscopeError:

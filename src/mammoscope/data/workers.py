@@ -4,7 +4,9 @@ A batch that a DataLoader sends is written into fresh shared memory and mapped a
 longer so than they take to be read and cut. Here the memory is there before the processes are.
 """
 
+import atexit
 import signal
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,10 +16,9 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from mammoscope.data.draws import EpochBatches, Pick
-from mammoscope.processes import end_with_parent
+from mammoscope.processes import end_with_parent, keep_freed_memory
 
 AHEAD = 2  # batches a process may be ahead of the training
-_LARGEST_KEPT_BYTES = 31 << 20  # the threshold goes no higher than 32 MB
 Fill = Callable[[np.ndarray, list[Pick]], None]
 Task = tuple[int, list[Pick]]  # the slot, and what to fill it with
 
@@ -41,6 +42,7 @@ class Workers:
             persistent_workers=True,
             worker_init_fn=_settle,
         )
+        atexit.register(_end, weakref.ref(self._loader))  # before multiprocessing's own, which was registered earlier
 
     def epoch(self, number: int) -> Iterator[tuple[torch.Tensor, list[Pick]]]:
         """Images uint16 (picks, *image_shape), valid until the next is asked for, and their picks."""
@@ -73,14 +75,11 @@ class _Filling(Dataset[Task]):
         return task
 
 
-def keep_freed_memory() -> None:
-    """Lets this process use the memory of images anew, in place of giving it back and being given it again.
-
-    glibc gives pieces above a threshold back to the kernel, and the page faults that follow take longer than to augment
-    an image. Once it has freed a larger piece it keeps as much as that: mallopt(3), M_MMAP_THRESHOLD. Other C libraries
-    do not mind.
-    """
-    np.empty(_LARGEST_KEPT_BYTES, np.uint8)  # reserved, never written to, and freed at once
+def _end(loader: "weakref.ref[DataLoader[Task]]") -> None:
+    """Else multiprocessing kills the workers at exit, and torch, which has not been told, calls that a failure."""
+    iterator = getattr(loader(), "_iterator", None)
+    if iterator is not None:
+        iterator._shutdown_workers()
 
 
 def _as_it_is(batch: Any) -> Any:
