@@ -35,10 +35,13 @@ def draw(root: Path, files: int) -> list[Path]:
     """A phantom of so many files: of a few more, the patients that are one too many lose theirs."""
     patients = max(12, round(files / FILES_A_PATIENT * 1.3))
     config = PhantomConfig(patients=patients, seed=0, d_prime=1.8, height_px=128, width_px=96, test_fraction=0.25)
-    write_phantom(root, config)
+    print(f"drawing {patients} patients", flush=True)
+    write_phantom(root, config, workers=len(os.sched_getaffinity(0)))
+    left = len(list(root.rglob("*.dcm")))
     for folder in sorted(root.glob("CBIS-DDSM/*"), reverse=True):
-        if len(list(root.rglob("*.dcm"))) <= files:
+        if left <= files:
             break
+        left -= len(list(folder.rglob("*.dcm")))
         shutil.rmtree(folder)
     return sorted(root.rglob("*.dcm"))
 
