@@ -164,6 +164,7 @@ class TrainerConfig:
     patience_epochs: int | None  # early stopping: epochs without a better selection metric; null: never
     channels_last: bool
     sampling: Sampling = Sampling.uniform
+    checkpoint_every_s: int = 300  # how much of a long epoch a kill may cost; every epoch is kept anyway
 
 
 @dataclass(kw_only=True, slots=True)
@@ -193,3 +194,4 @@ class TrainConfig:
     trainer: TrainerConfig
     tracking: TrackingConfig
     seed: int = 0
+    resume: str | None = None  # a run to go on with (id, start of one, name), or auto: the latest unfinished one alike

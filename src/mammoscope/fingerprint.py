@@ -12,6 +12,7 @@ from mammoscope.vocabulary import SourceName
 # These cannot change a run's numbers; where data come from is told by the certificate instead.
 _NOT_HASHED = (
     "seed",
+    "resume",
     "tracking.",
     "store.",
     "prepare.",
@@ -21,6 +22,7 @@ _NOT_HASHED = (
     "split.allow",
     "trainer.device",
     "trainer.workers",
+    "trainer.checkpoint_every_s",
 )
 Setting = str | int | float | bool | None | Sequence[str]
 
@@ -64,8 +66,12 @@ def config_hash(config: TrainConfig, weights: str) -> str:
 
 
 def public_config(config: TrainConfig) -> dict[str, Setting]:
-    """The flat config as it may leave this machine: local paths are replaced by a digest of themselves."""
-    return {key: _public(key, value) if key in _LOCAL_PATHS else value for key, value in flat_config(config).items()}
+    """The flat config as it may leave this machine: local paths are replaced by a digest of themselves.
+
+    Without `resume`, which is about a process and not about the run.
+    """
+    flat = {key: value for key, value in flat_config(config).items() if key != "resume"}
+    return {key: _public(key, value) if key in _LOCAL_PATHS else value for key, value in flat.items()}
 
 
 def nested(flat: Mapping[str, object]) -> dict[str, object]:

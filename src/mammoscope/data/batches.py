@@ -138,17 +138,18 @@ class Batches:
     def samples(self) -> int:
         return len(self.images)
 
-    def epoch(self, number: int) -> Iterator[Batch]:
-        return self._here(number) if self._workers is None else self._from_workers(self._workers, number)
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """start: the batch that an epoch is gone on with."""
+        return self._here(number, start) if self._workers is None else self._from_workers(self._workers, number, start)
 
-    def _here(self, number: int) -> Iterator[Batch]:
-        for picks in self._batches.epoch(number):
+    def _here(self, number: int, start: int) -> Iterator[Batch]:
+        for picks in self._batches.epoch(number, start):
             images = self._empty(len(picks))
             self.images.fill(images.numpy(), picks)
             yield self.images.batch(images, picks)
 
-    def _from_workers(self, workers: Workers, number: int) -> Iterator[Batch]:
-        for shared, picks in workers.epoch(number):
+    def _from_workers(self, workers: Workers, number: int, start: int) -> Iterator[Batch]:
+        for shared, picks in workers.epoch(number, start):
             yield self.images.batch(self._empty(len(picks)).copy_(shared), picks)
 
     def _empty(self, images: int) -> torch.Tensor:

@@ -86,10 +86,11 @@ class EpochBatches:
         self._samples, self._draws = samples, draws
         self.batch_size = max(1, min(batch_size, samples))
 
-    def epoch(self, number: int) -> Iterator[list[Pick]]:
+    def epoch(self, number: int, start: int = 0) -> Iterator[list[Pick]]:
+        """start: how many batches are left out at the beginning, of an epoch that is gone on with."""
         picks = _numbered(number, np.arange(self._samples) if self._draws is None else self._draws.epoch(number))
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            yield picks[start : start + self.batch_size]
+        for batch in range(start, len(self)):
+            yield picks[batch * self.batch_size : (batch + 1) * self.batch_size]
 
     def __len__(self) -> int:
         full, rest = divmod(self._samples, self.batch_size)

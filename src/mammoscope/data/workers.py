@@ -41,12 +41,13 @@ class Workers:
             prefetch_factor=AHEAD,
             persistent_workers=True,
             worker_init_fn=_settle,
+            generator=torch.Generator(),  # else it draws from the training's, which then depends on the workers
         )
         atexit.register(_end, weakref.ref(self._loader))  # before multiprocessing's own, which was registered earlier
 
-    def epoch(self, number: int) -> Iterator[tuple[torch.Tensor, list[Pick]]]:
+    def epoch(self, number: int, start: int = 0) -> Iterator[tuple[torch.Tensor, list[Pick]]]:
         """Images uint16 (picks, *image_shape), valid until the next is asked for, and their picks."""
-        self._tasks.epoch = number
+        self._tasks.epoch, self._tasks.start = number, start
         for slot, picks in self._loader:
             yield self._slots[slot, : len(picks)], picks
 
@@ -55,14 +56,14 @@ class _Tasks(Sampler[Task]):
     """Batches come back in order and few are under way, so going round the slots never meets one that is in use."""
 
     def __init__(self, batches: EpochBatches, slots: int):
-        self._batches, self._slots, self.epoch = batches, slots, 0
+        self._batches, self._slots, self.epoch, self.start = batches, slots, 0, 0
 
     def __iter__(self) -> Iterator[Task]:
-        for number, picks in enumerate(self._batches.epoch(self.epoch)):
+        for number, picks in enumerate(self._batches.epoch(self.epoch, self.start)):
             yield number % self._slots, picks
 
     def __len__(self) -> int:
-        return len(self._batches)
+        return len(self._batches) - self.start
 
 
 class _Filling(Dataset[Task]):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from mammoscope.config import TrainConfig
 from mammoscope.jobs.evidence import Report
 from mammoscope.jobs.provenance import Provenance
@@ -16,6 +18,7 @@ class Fitted:
     """What training kept: the epoch with the best validation AUC at the finest level."""
 
     predictions: Predictions  # of validation, by the weights that were kept
+    probabilities: np.ndarray  # float64 (samples, classes), what the predictions were made of
     auc: float
     epoch: int  # counted from 0
     epochs: int  # that were trained in all

@@ -12,7 +12,7 @@ from mammoscope.inference.package import PackageFacts, write_package
 from mammoscope.jobs.evidence import Report
 from mammoscope.jobs.provenance import Provenance
 from mammoscope.models.classifier import Classifier
-from mammoscope.registry.versions import model_name, register
+from mammoscope.registry.versions import model_name, register, registered_version
 from mammoscope.reporting.console import say
 from mammoscope.reporting.wording import interval_text
 from mammoscope.tracking.run import Tracker
@@ -30,6 +30,9 @@ def publish(
 ) -> None:
     """Registers what the run kept, unless it is told not to. `auto` is settled at the door: trials do not register."""
     if config.tracking.register is Register.never:
+        return
+    if (done := registered_version(store, tracker.run_id)) is not None:  # by the process that this one goes on from
+        say(f"registered {done[0]}, version {done[1]}")
         return
     data = provenance.data
     variant = (config.data.name, str(config.image.name), config.view.name, str(config.target.name))

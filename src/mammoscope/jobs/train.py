@@ -1,7 +1,5 @@
 """`python train.py ...`: one run, from samples to a registered model, as a page to be read from top to bottom."""
 
-import time
-from collections.abc import Mapping
 from dataclasses import replace
 
 from mammoscope.config import TrainConfig
@@ -9,26 +7,25 @@ from mammoscope.data.batches import Batches, plain_batches, train_batches
 from mammoscope.data.draws import Draws, build_draws
 from mammoscope.errors import MammoscopeError
 from mammoscope.jobs.baseline import frozen_head_aucs
-from mammoscope.jobs.describe import Fitted, describe_run
-from mammoscope.jobs.evidence import Report, log_evidence, log_look, predictions_of, show_results
+from mammoscope.jobs.describe import describe_run
+from mammoscope.jobs.evidence import Report, log_evidence, log_look, show_results
+from mammoscope.jobs.fit import fit
 from mammoscope.jobs.gather import gather, say_partitions
 from mammoscope.jobs.provenance import Provenance, log_provenance, run_name, run_tags, write_local_config
 from mammoscope.jobs.publish import publish
+from mammoscope.jobs.resume import find_resumed
 from mammoscope.jobs.table import settle_table
 from mammoscope.jobs.tracking import open_tracking
-from mammoscope.metrics.classes import lesions_only
-from mammoscope.metrics.evidence import quick_auc
 from mammoscope.models.classifier import Classifier, build_classifier
 from mammoscope.reporting.console import say
 from mammoscope.tracking.liveness import running
-from mammoscope.tracking.run import Tracker
+from mammoscope.tracking.lookup import RunInfo
+from mammoscope.tracking.run import MlflowTracker, Tracker
 from mammoscope.tracking.store import TrackingStore
-from mammoscope.training.checkpoint import BEST, LAST, load_weights, save_weights
-from mammoscope.training.device import build_fabric, find_device, find_precision, find_workers, seed_everything
-from mammoscope.training.learner import build_learner
-from mammoscope.training.loop import Epoch, train_epochs
+from mammoscope.training.checkpoint import drop_state
+from mammoscope.training.device import find_device, find_precision, find_workers, seed_everything
 from mammoscope.training.optimizer import check_optimizer
-from mammoscope.vocabulary import CLASSES, Level, Partition, Trainable
+from mammoscope.vocabulary import Partition, Trainable
 
 
 def train(config: TrainConfig) -> str:
@@ -46,13 +43,28 @@ def train(config: TrainConfig) -> str:
     data = gather(config)
     provenance = Provenance(data, weights, device, find_precision(config.trainer, device))
     _say_start(config, provenance)
-    tracker = store.start_run(run_name(config), run_tags(config, provenance), provenance.environment())
+    tracker = _start(config, store, provenance)
+    if isinstance(tracker, RunInfo):
+        say(f"resume={config.resume}: finished already, nothing is left to do\nrun {tracker.id}")
+        return tracker.id
     with running(tracker):
         say(f"run {tracker.run_id}")
         report = _run(config, store, tracker, classifier, provenance)
+    drop_state(tracker.folder)
     show_results(report)
     say(f"run {tracker.run_id}")
     return tracker.run_id
+
+
+def _start(config: TrainConfig, store: TrackingStore, provenance: Provenance) -> MlflowTracker | RunInfo:
+    """A new run, or the one that is gone on with; RunInfo of one that has finished."""
+    resumed = find_resumed(config, store, provenance)
+    if resumed is None:
+        return store.start_run(run_name(config), run_tags(config, provenance), provenance.environment())
+    if resumed.status == "FINISHED":
+        return resumed
+    say(f"going on with run {resumed.id}, which was {resumed.status}")
+    return store.continue_run(resumed)
 
 
 def _refuse_part(config: TrainConfig) -> None:
@@ -78,7 +90,7 @@ def _run(
     images, validation = _batches(config, provenance, draws)
     for partition, batches in ((Partition.train, images), (Partition.validation, validation)):
         log_look(tracker, batches, provenance.data.samples[partition], partition, config.target.name)
-    fitted = _fit(config, tracker, classifier, provenance, images, validation, draws)
+    fitted = fit(config, tracker, classifier, provenance, images, validation, draws)
     report = log_evidence(
         tracker,
         fitted.predictions,
@@ -110,83 +122,3 @@ def _batches(config: TrainConfig, provenance: Provenance, draws: Draws) -> tuple
             pin=pin,
         )
     return images, plain_batches(data.samples[Partition.validation], data.stores, batch_size=size, pin=pin)
-
-
-def _fit(
-    config: TrainConfig,
-    tracker: Tracker,
-    classifier: Classifier,
-    provenance: Provenance,
-    images: Batches,
-    validation: Batches,
-    draws: Draws,
-) -> Fitted:
-    """Trains, and leaves the best epoch's weights in the classifier."""
-    samples = provenance.data.samples
-    fabric = build_fabric(provenance.device, provenance.precision)
-    learner = build_learner(
-        fabric,
-        classifier,
-        images,
-        validation,
-        draws,
-        trainable=config.model.trainable,
-        train_targets=[sample.target for sample in samples[Partition.train]],
-        classes=len(CLASSES[config.target.name]),
-        loss=config.loss,
-        optimizer=config.optimizer,
-        schedule=config.schedule,
-        trainer=config.trainer,
-    )
-    best: Fitted | None = None
-    started = time.perf_counter()
-    for epoch in train_epochs(
-        fabric,
-        learner.network,
-        learner.optimizer,
-        learner.schedule,
-        learner.loss,
-        learner.train,
-        learner.validation,
-        epochs=config.trainer.epochs,
-        clip_norm=config.trainer.clip_norm,
-    ):
-        predictions = predictions_of(
-            samples[Partition.validation],
-            epoch.probabilities,
-            Partition.validation,
-            config.image.name,
-            config.target.name,
-        )
-        aucs, passed_s = quick_auc(lesions_only(predictions)), time.perf_counter() - started
-        _log_epoch(tracker, epoch, aucs)
-        auc = aucs[predictions.finest]  # the finest level has the most rows, so it tells epochs apart best
-        _say_epoch(epoch, config.trainer.epochs, f"validation {predictions.finest} AUC {auc:.3f}", passed_s)
-        if best is None or auc > best.auc:
-            best = Fitted(predictions, auc, epoch.number, epoch.number + 1, passed_s)
-            learner.into_classifier()
-            save_weights(classifier.state_dict(), tracker.folder / BEST)
-        best = replace(best, epochs=epoch.number + 1, seconds=passed_s)
-        if config.trainer.patience_epochs and epoch.number - best.epoch >= config.trainer.patience_epochs:
-            say(f"no better AUC for {config.trainer.patience_epochs} epochs: stopping early")
-            break
-    assert best is not None, "there is one epoch at least"
-    learner.into_classifier()
-    save_weights(classifier.state_dict(), tracker.folder / LAST)
-    classifier.load_state_dict(load_weights(tracker.folder / BEST))
-    tracker.metrics({"kept/epoch": best.epoch, "kept/seconds": best.seconds})
-    return best
-
-
-def _log_epoch(tracker: Tracker, epoch: Epoch, aucs: Mapping[Level, float]) -> None:
-    training = {"loss": epoch.train_loss, "lr": epoch.lr, "images_per_s": epoch.images_per_s}
-    numbers = {f"epoch/train/{name}": value for name, value in training.items()}
-    numbers |= {f"epoch/validation/{level}/auc": auc for level, auc in aucs.items()}
-    tracker.metrics(numbers, step=epoch.number)
-
-
-def _say_epoch(epoch: Epoch, epochs: int, validation: str, passed_s: float) -> None:
-    done = epoch.number + 1
-    left_s = passed_s / done * (epochs - done)
-    speed = f"{epoch.images_per_s:.0f} images/s  {left_s:.0f} s left"
-    say(f"epoch {done}/{epochs}  loss {epoch.train_loss:.4f}  {validation}  {speed}")

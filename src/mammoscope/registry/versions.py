@@ -73,6 +73,13 @@ def register(
     return int(version.version)
 
 
+def registered_version(store: TrackingStore, run_id: str) -> tuple[str, int] | None:
+    """The name and version that the run has been registered under; None where it has not."""
+    for version in store.client.search_model_versions(f"run_id = '{run_id}'"):
+        return version.name, int(version.version)
+    return None
+
+
 @contextmanager
 def _as_global_store(uri: str) -> Iterator[None]:
     """MLflow looks models:/<id> up in its global store, whatever store the client has, and forgets the shell's own."""

@@ -69,11 +69,45 @@ def _end(tracker: Tracker, status: Status, reason: str, error: BaseException) ->
 def sigterm_raises() -> Iterator[None]:
     """SIGTERM as Terminated, so that `finally` and `except` see it; the former handler comes back."""
 
-    def stop(number: int, frame: FrameType | None) -> NoReturn:
-        raise Terminated(128 + number)
-
-    with _handled({signal.SIGTERM: stop}):
+    with _handled({signal.SIGTERM: lambda number, frame: _raise(number)}):
         yield
+
+
+class Stop:
+    """Whether Ctrl-C or SIGTERM has come. Final."""
+
+    def __init__(self) -> None:
+        self.at_once = False  # raised where the main thread stands, because there is nothing to be kept
+        self._asked: int | None = None
+
+    def __bool__(self) -> bool:
+        return self._asked is not None
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """A second one does not wait."""
+        if self.at_once or self._asked is not None:
+            _raise(number)
+        self._asked = number
+
+    def obey(self) -> None:
+        """Raises KeyboardInterrupt or Terminated where one has come."""
+        if self._asked is not None:
+            _raise(self._asked)
+
+
+@contextmanager
+def stopped_between_steps() -> Iterator[Stop]:
+    """Ctrl-C and SIGTERM are noted, so that the block ends where its state is whole; it has to call `obey` there."""
+    stop = Stop()
+    with _handled({signal.SIGINT: stop.note, signal.SIGTERM: stop.note}):
+        yield stop
+        stop.obey()
+
+
+def _raise(number: int) -> NoReturn:
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise Terminated(128 + number)
 
 
 @contextmanager

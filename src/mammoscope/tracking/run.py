@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, final
 
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 from mlflow.utils.validation import (
@@ -66,19 +66,25 @@ class Tracker(Protocol):
 class MlflowTracker:
     """Writes to one run by its id: no active run, no global state, so runs of one process do not meet."""
 
-    def __init__(self, client: MlflowClient, run_id: str, folder: Path, life: FileLock | None):
+    def __init__(
+        self, client: MlflowClient, run_id: str, folder: Path, life: FileLock | None, *, continued: Run | None = None
+    ):
+        """continued: the run as a process before left it: what it has logged is not logged twice."""
         self.run_id = run_id
         self.folder = folder
         self._client = client
         self._life = life  # held as long as the run lives; None for a run that had ended when it was opened again
         self._not_finite: dict[str, str] = {}
+        self._known_params = frozenset(continued.data.params) if continued is not None else frozenset[str]()
+        self._last_steps: dict[str, int] | None = {} if continued is not None else None  # by key, as they are asked for
 
     def params(self, params: Mapping[str, Setting]) -> None:
         """Values read as in YAML: null, true, 0.1. One over 6,000 characters becomes the artifact params/<key>.txt.
 
         Raises mlflow.MlflowException for a key that was given another value before, or that MLflow cannot hold.
         """
-        rows = [Param(key, self._param(key, value)) for key, value in params.items()]
+        new = {key: value for key, value in params.items() if key not in self._known_params}
+        rows = [Param(key, self._param(key, value)) for key, value in new.items()]
         for some in _slices(rows, MAX_PARAMS_TAGS_PER_BATCH):
             self._client.log_batch(self.run_id, params=some)
 
@@ -101,14 +107,24 @@ class MlflowTracker:
         MLflow would store infinity as 1.8e308 and draw it; a NaN it would show as the latest value.
         """
         now_ms = int(time.time() * 1000)
-        finite = {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
-        notes = [self._note(key, value, step) for key, value in metrics.items() if key not in finite]
+        new = {key: value for key, value in metrics.items() if step > self._last_step(key)}
+        finite = {key: float(value) for key, value in new.items() if math.isfinite(value)}
+        notes = [self._note(key, value, step) for key, value in new.items() if key not in finite]
         rows = [Metric(key, value, now_ms, step) for key, value in finite.items()]
         for some in _slices(rows, MAX_METRICS_PER_BATCH - len(notes)):
             self._client.log_batch(self.run_id, metrics=some, tags=notes)
             notes = []
         if notes:
             self._client.log_batch(self.run_id, tags=notes)
+
+    def _last_step(self, key: str) -> int:
+        """The last step that a process before this one has logged of a metric; -1 for none."""
+        if self._last_steps is None:
+            return -1
+        if key not in self._last_steps:
+            history = self._client.get_metric_history(self.run_id, key)
+            self._last_steps[key] = max((metric.step for metric in history), default=-1)
+        return self._last_steps[key]
 
     def _note(self, key: str, value: float, step: int) -> RunTag:
         first = self._not_finite.setdefault(key, f"{value} at step {step}")

@@ -116,6 +116,23 @@ class TrackingStore:
                 raise
         return tracker
 
+    def continue_run(self, run: RunInfo) -> MlflowTracker:
+        """To go on with an unfinished run of this machine: it is RUNNING again, and what it has logged stays.
+
+        Raises MammoscopeError where its files are elsewhere, or a living process has it.
+        """
+        if not run.folder.is_dir():
+            raise MammoscopeError(f"run {run.id}: its checkpoints are not on this machine; allowed: to resume it there")
+        life = take_life(run.folder)
+        if life is None:
+            raise MammoscopeError(
+                f"run {run.id}: a living process has it; allowed: to wait for it, or to stop it first"
+            )
+        self.client.update_run(run.id, status="RUNNING")
+        if ENDED_BY in run.tags:
+            self.client.delete_tag(run.id, ENDED_BY)
+        return MlflowTracker(self.client, run.id, run.folder, life, continued=self.client.get_run(run.id))
+
     def reopen(self, run_id: str) -> MlflowTracker:
         """To write more into a run that has ended, as an evaluation does. Its status stays."""
         return MlflowTracker(self.client, run_id, run_folder(self.folder, run_id), None)
@@ -162,6 +179,12 @@ class TrackingStore:
         """The experiment's latest FINISHED run that has all these tags; values hold no quotes."""
         conditions = ["attributes.status = 'FINISHED'", *(f"tags.{key} = '{value}'" for key, value in tags.items())]
         found = next(search(self.client, [self.experiment_id], " and ".join(conditions)), None)
+        return None if found is None else run_info(found, self.folder)
+
+    def latest(self, tags: Mapping[str, str]) -> RunInfo | None:
+        """The experiment's latest run that has all these tags, however it ended; values hold no quotes."""
+        conditions = " and ".join(f"tags.{key} = '{value}'" for key, value in tags.items())
+        found = next(search(self.client, [self.experiment_id], conditions), None)
         return None if found is None else run_info(found, self.folder)
 
     def artifact(self, run_id: str, path: str) -> Path:

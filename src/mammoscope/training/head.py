@@ -23,10 +23,10 @@ class FeatureBatches:
     def __len__(self) -> int:
         return -(-len(self.features) // self._batch_size)
 
-    def epoch(self, number: int) -> Iterator[Batch]:
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         in_order = torch.arange(len(self.features))
         shown = in_order if self._draws is None else torch.from_numpy(self._draws.epoch(number))
-        for picks in shown.split(self._batch_size):
+        for picks in shown.split(self._batch_size)[start:]:
             yield Batch(self.features[picks], self.targets[picks], picks)
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from mammoscope.data.batches import Batch, to_inputs
 from mammoscope.errors import MammoscopeError
 from mammoscope.models.classifier import probabilities_of
+from mammoscope.training.state import Progress
 
 READ_EVERY_STEPS = 50  # the only moments inside an epoch when the host waits for the device
 
@@ -20,7 +21,8 @@ READ_EVERY_STEPS = 50  # the only moments inside an epoch when the host waits fo
 class Epochs(Protocol):
     """A partition that can be gone through again and again."""
 
-    def epoch(self, number: int) -> Iterable[Batch]: ...
+    def epoch(self, number: int, start: int = 0) -> Iterable[Batch]:
+        """start: the batch that an epoch is gone on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,13 @@ class Epoch:
     images_per_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A moment between two steps at which the state is whole."""
+
+    is_trained: bool  # the epoch's steps are done, and its validation is next
+
+
 def train_epochs(
     fabric: Fabric,
     network: nn.Module,
@@ -43,17 +52,25 @@ def train_epochs(
     loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     train: Epochs,
     validation: Epochs,
+    progress: Progress,
     *,
     epochs: int,
     clip_norm: float | None,
-) -> Iterator[Epoch]:
-    """Yields after each epoch; the caller may stop at any. Raises MammoscopeError when the loss stops being finite."""
-    for number in range(epochs):
+    pause: Callable[[], bool],
+) -> Iterator[Epoch | Pause]:
+    """Goes on from `progress`. Yields after each epoch; between steps where `pause()` says so, and before validating.
+
+    The caller may stop at any of these, and go on from a Pause in another process.
+
+    Raises MammoscopeError when the loss stops being finite.
+    """
+    for number in range(progress.epoch, epochs):
         started = time.perf_counter()
         network.train()
-        total = torch.zeros((), device=fabric.device)
-        images = steps = 0
-        for batch in train.epoch(number):
+        total = torch.zeros((), device=fabric.device) if progress.loss_sum is None else progress.loss_sum
+        progress.epoch, progress.loss_sum = number, total
+        images = 0  # in this process
+        for batch in train.epoch(number, progress.steps):
             logits = network(to_inputs(batch.images, fabric.device))
             loss = loss_of(logits, batch.targets.to(fabric.device, non_blocking=True))
             optimizer.zero_grad(set_to_none=True)
@@ -64,14 +81,18 @@ def train_epochs(
             schedule.step()
             total += loss.detach()  # a loss that is not finite stays in the sum: one flag for all steps since
             images += len(batch.targets)
-            steps += 1
+            progress.steps += 1
             # once in a while: look at what the device has
-            if steps % READ_EVERY_STEPS == 0:
-                _require_finite(total, number, steps)
-        train_loss = _require_finite(total, number, steps) / max(steps, 1)
+            if progress.steps % READ_EVERY_STEPS == 0:
+                _require_finite(total, number, progress.steps)
+            if pause():
+                yield Pause(is_trained=False)
+        train_loss = _require_finite(total, number, progress.steps) / max(progress.steps, 1)
         images_per_s = images / (time.perf_counter() - started)
+        yield Pause(is_trained=True)
         probabilities = score(fabric, network, validation)
         lr = float(schedule.get_last_lr()[0])
+        progress.epoch, progress.steps, progress.loss_sum = number + 1, 0, None
         yield Epoch(number, train_loss, probabilities, lr, time.perf_counter() - started, images_per_s)
 
 
