@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 
 from mammoscope.config import TrainConfig
 from mammoscope.data.batches import Batches
@@ -22,7 +21,7 @@ from mammoscope.reporting.console import say
 from mammoscope.tracking.liveness import Stop, stopped_between_steps
 from mammoscope.tracking.run import Tracker
 from mammoscope.training.checkpoint import Checkpoints
-from mammoscope.training.device import build_fabric
+from mammoscope.training.device import Fabric, build_fabric
 from mammoscope.training.learner import Learner, build_learner
 from mammoscope.training.loop import Epoch, Pause, train_epochs
 from mammoscope.training.state import Progress, Trained, Tree

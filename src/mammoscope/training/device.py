@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
+from lightning_fabric import Fabric as Fabric
 
 from mammoscope.config import TrainerConfig
 from mammoscope.errors import MammoscopeError
