@@ -34,7 +34,7 @@ format: .venv/all ## write the code as ruff wants it
 	$(BIN)/ruff format .
 
 benchmark: .venv/all ## measure side by side with peers; see benchmarks/README.md
-	for file in benchmarks/*.py; do $(BIN)/python "$$file"; done
+	for file in benchmarks/*.py; do $(BIN)/python "$$file" || echo "$$file: a target is missed, or it failed" >&2; done
 
 lock: .venv/uv ## pin every dependency by hash, anew
 	$(BIN)/uv pip compile -q --upgrade $(LOCK) --extra checkout pyproject.toml -o requirements.lock

@@ -3,13 +3,14 @@
 Both are trained alike on one phantom: the same patients, images and epochs, and as many images a step. Every breast of
 the test partition is then scored by both, and the difference of their AUCs has a paired interval over patients.
 
-    python benchmarks/pair_views.py FOLDER [patients=900] [epochs=12] [fusion=concatenation] [seed=0] [optimizer.lr=...]
+    python benchmarks/pair_views.py [--work FOLDER] [patients=900] [epochs=12] [fusion=concatenation] [seed=0] [K=V]
 
 FOLDER keeps the phantom, the prepared stores and the runs, so that a second call draws nothing anew. What has a dot in
-its name is an override of the config of both.
+its name, as optimizer.lr has, is an override of the config of both.
 """
 
-import sys
+import argparse
+import tempfile
 import time
 from pathlib import Path
 
@@ -65,8 +66,15 @@ def breasts(config: TrainConfig) -> tuple[Units, float]:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1]).resolve()
-    settings = DEFAULTS | dict(argument.split("=", 1) for argument in sys.argv[2:])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--work", type=Path)
+    arguments, given = parser.parse_known_args()
+    settings = DEFAULTS | dict(setting.split("=", 1) for setting in given)
+    with tempfile.TemporaryDirectory() as scratch:
+        compare((arguments.work or Path(scratch)).resolve(), settings)
+
+
+def compare(folder: Path, settings: dict[str, str]) -> None:
     pair = config_of(
         folder, settings, "view=pair", f"view.fusion={settings['fusion']}", f"trainer.batch_size={BREASTS_A_STEP}"
     )

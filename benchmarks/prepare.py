@@ -169,7 +169,7 @@ def time_monai(films: Films, folder: Path) -> float | None:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     (folder / f"monai/lib/{version}/site-packages/ours.pth").write_text(str(Path(np.__file__).parents[1]))
     (folder / "png").mkdir()
-    script = Path(__file__).with_name("prepare_monai.py")
+    script = Path(__file__).parent / "peers" / "prepare_monai.py"
     told = json.dumps({"paths": films.paths, "out": str(folder / "png"), "processes": PROCESSES})
     environment = {**os.environ, "PYTHONPATH": "", "PYTHONWARNINGS": "ignore"}
     ran = subprocess.run([python, script], input=told, capture_output=True, text=True, env=environment)

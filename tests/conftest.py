@@ -1,10 +1,15 @@
 """What several test modules stand on."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 import mammoscope.tracking  # noqa: F401  (settles MLflow's environment, which must come before `import mlflow`)
+
+# A shell has what it starts with `&` ignore Ctrl-C, children included; tests that send it would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -1,4 +1,4 @@
-"""Worker processes that do not outlive whoever started them."""
+"""Processes that do the heavy work: they keep their memory, and do not outlive whoever started them."""
 
 import ctypes
 import os

@@ -5,6 +5,7 @@ from mammoscope.config import ImageConfig
 from mammoscope.data.preprocess import (
     FULL_SCALE,
     HEADROOM,
+    _percentiles,
     find_breast,
     mask_box,
     prepare_full,
@@ -165,8 +166,6 @@ def test_the_breasts_of_real_films_are_found(shared):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_percentiles_are_those_of_numpy(dtype):
-    from mammoscope.data.preprocess import _percentiles
-
     rng = np.random.default_rng(0)
     for count in (1, 2, 3, 10, 9999):
         levels = rng.integers(0, 250, count).astype(dtype)

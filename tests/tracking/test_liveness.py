@@ -98,6 +98,7 @@ def test_real_processes_under_real_signals(embedded: Open, store: TrackingStore,
         lambda: {status_of(store, line[r]["run"]) for r in ("wait-int", "wait-term", "error")} == {"KILLED", "FAILED"}
     )
     assert status_of(store, line["wait-kill"]["run"]) == "RUNNING"
+    store.send_left()  # what the killed one had on its way
     assert [run.id for run in store.reap()] == [line["wait-kill"]["run"]]
     assert store.reap() == []
     assert status_of(store, line["wait-live"]["run"]) == "RUNNING"

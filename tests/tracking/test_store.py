@@ -161,7 +161,8 @@ def test_a_run_that_never_began_leaves_nothing(store: TrackingStore):
 def test_writing_more_into_a_run_leaves_its_status(store: TrackingStore):
     tracker = store.start_run("a run", {})
     tracker.finish("KILLED")
-    store.reopen(tracker.run_id).metrics({"test/image/auc": 0.7})
+    with store.reopened(tracker.run_id) as more:
+        more.metrics({"test/image/auc": 0.7})
     run = store.find_run(tracker.run_id)
     assert (run.status, run.metrics) == ("KILLED", {"test/image/auc": 0.7})
 

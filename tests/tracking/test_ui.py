@@ -16,13 +16,8 @@ from mammoscope.errors import MammoscopeError
 from mammoscope.tracking.store import TrackingStore, open_store
 from mammoscope.tracking.ui import serve_ui, start_server, stop_server
 
+from ..mlflow_server import free_port
 from .conftest import SOURCE
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize("port", [0, -1, 65536])
@@ -66,6 +61,7 @@ def test_a_store_on_a_server_does_what_an_embedded_one_does(served, tmp_path: Pa
     tracker.dataset("d", "0" * 64, "train", {})
     assert store.reap() == []
     assert open_store(base, "over http", home=tmp_path / "another").reap() == []
+    tracker.flush()
     tracker.let_go()  # as if its process had died
     assert [run.id for run in store.reap()] == [tracker.run_id]
     found = store.find_run(tracker.run_id[:12])

@@ -53,6 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--partition", choices=["validation", "test"], default="validation")
     evaluate.set_defaults(run=_evaluate, takes_overrides=True)
 
+    runs = commands.add_parser("runs", help="the runs that this disk keeps", epilog=_RUNS_NOTE)
+    runs.add_argument("--sync", action="store_true", help="send what runs kept while their tracking store was away")
+    runs.set_defaults(run=_runs, takes_overrides=True)
+
     ui = commands.add_parser("ui", help="open MLflow's pages on this machine")
     ui.add_argument("--tracking-uri", help="where the runs are; default: MLFLOW_TRACKING_URI, else mlruns/mlflow.db")
     ui.add_argument("--port", type=int, default=5000)
@@ -97,6 +101,7 @@ _DOCTOR_NOTE = (
     "or refused, or pixels were not checked); 1 blocked (nothing usable, too few patients, films of different patients "
     "in train and test that are the same, case descriptions that contradict themselves, no such source)"
 )
+_RUNS_NOTE = "overrides: tracking.uri, tracking.home, tracking.experiment"
 _EVALUATE_NOTE = (
     "overrides: source, source.*, phantom.*, store.*, split.allow, tracking.*, trainer.device, trainer.batch_size, "
     "trainer.workers; everything else is the run's own"
@@ -153,6 +158,18 @@ def _evaluate(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
     run = store.find_run(arguments.RUN)
     config = run_config(store, run, given, keys, config_from_yaml)
     evaluate(config, store, run, Partition(arguments.partition))
+
+
+def _runs(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
+    for override in overrides:
+        if not override.startswith("tracking."):
+            raise MammoscopeError(f"{override}: means nothing here; {_RUNS_NOTE}")
+    if not arguments.sync:
+        raise MammoscopeError("runs: nothing to do; allowed: --sync")
+    tracking = compose_config(overrides).tracking
+    from mammoscope.jobs.tracking import sync_runs
+
+    sync_runs(tracking)
 
 
 def _ui(arguments: argparse.Namespace, rest: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ def resized(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     thousands; any other type is first float32.
     """
     if array.shape == size:
-        return array.astype(np.float32)
+        return array.astype(np.float32, copy=False)
     if array.shape[0] < size[0] or array.shape[1] < size[1]:
         rows, columns = size
         return cv2.resize(array.astype(np.float32, copy=False), (columns, rows), interpolation=cv2.INTER_LINEAR)

@@ -182,13 +182,14 @@ def write_shard(
     """
     arrays = (images, np.packbits(masks, axis=-1), thumbnails)
     with _all_written([shard_file(folder, number, what) for what in (*ARRAYS, "rows")]) as unfinished:
-        hashes = {what: _save(path, own) for what, path, own in zip(ARRAYS, unfinished, arrays, strict=False)}
+        *array_files, rows_file = unfinished
+        hashes = {what: _save(path, array) for what, path, array in zip(ARRAYS, array_files, arrays, strict=True)}
         facts = {
             "films": json.dumps([asdict(film) for film in films]),
             "defects": json.dumps([asdict(defect) for defect in defects]),
             "hashes": json.dumps(hashes),
         }
-        pq.write_table(_records_table(StoreRow, rows, facts), unfinished[-1], write_page_checksum=True)
+        pq.write_table(_records_table(StoreRow, rows, facts), rows_file, write_page_checksum=True)
 
 
 def read_shard(folder: Path, number: int) -> ShardTables:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from mammoscope.config import TrainConfig
 from mammoscope.jobs.provenance import Provenance, run_tags
 from mammoscope.metrics.evidence import Evidence
+from mammoscope.reporting.console import say
+from mammoscope.tracking.outage import StoreAway
 from mammoscope.tracking.store import TrackingStore
 from mammoscope.vocabulary import Trainable
 
@@ -14,11 +16,18 @@ SAME = ("data", "image", "view", "target", "certificate")  # tags: who shares th
 def frozen_head_aucs(
     store: TrackingStore, config: TrainConfig, provenance: Provenance, evidence: Evidence
 ) -> Mapping[str, float]:
-    """AUCs of the latest finished `model.trainable=head` run, by what they are called; empty where there is none."""
+    """AUCs of the latest finished `model.trainable=head` run, by what they are called; empty where there is none.
+
+    Nor is there one where the tracking store does not answer: a comparison is not worth a training.
+    """
     if config.model.trainable is Trainable.head:
         return {}
     own = run_tags(config, provenance)
-    run = store.latest_finished({key: own[key] for key in SAME} | {"trainable": str(Trainable.head)})
+    try:
+        run = store.latest_finished({key: own[key] for key in SAME} | {"trainable": str(Trainable.head)})
+    except StoreAway as away:
+        say(f"not compared with a frozen head: {away}")
+        return {}
     if run is None:
         return {}
     key = f"{evidence.partition}/{{}}/auc"

@@ -66,21 +66,21 @@ def evaluate(config: TrainConfig, store: TrackingStore, run: RunInfo, partition:
     fabric, network = _network(config, weights)
     probabilities = score(fabric, network, _batches(config, data, fabric.device, partition))
     predictions = predictions_of(samples, probabilities, partition, config.image.name, config.target.name)
-    tracker = store.reopen(run.id)
-    log_dataset(tracker, config, data, samples, partition)
-    tracker.tags({f"{prefix}{partition}.catalog": data.catalog.digest})
-    report = log_evidence(tracker, predictions, samples, data, thresholds=thresholds, prefix=prefix)
-    title = f"Results on {prefix}{partition}"
-    results = results_markdown(report.evidence, report.classes, title=title, references=report.references)
-    description = with_section(run.description, title, results)
-    tracker.describe(description)
-    show_results(report)
-    if can_slide(config.target.name):
-        ask = partial(score_images, fabric, network)
-        slid = evaluate_sliding(config, tracker, run, data, partition, ask, prefix=prefix)
-        title = f"Results on {prefix}{partition}, whole mammograms"
-        tracker.describe(with_section(description, title, slid.markdown(title)))
-        slid.show()
+    with store.reopened(run.id) as tracker:
+        log_dataset(tracker, config, data, samples, partition)
+        tracker.tags({f"{prefix}{partition}.catalog": data.catalog.digest})
+        report = log_evidence(tracker, predictions, samples, data, thresholds=thresholds, prefix=prefix)
+        title = f"Results on {prefix}{partition}"
+        results = results_markdown(report.evidence, report.classes, title=title, references=report.references)
+        description = with_section(run.description, title, results)
+        tracker.describe(description)
+        show_results(report)
+        if can_slide(config.target.name):
+            ask = partial(score_images, fabric, network)
+            slid = evaluate_sliding(config, tracker, run, data, partition, ask, prefix=prefix)
+            title = f"Results on {prefix}{partition}, whole mammograms"
+            tracker.describe(with_section(description, title, slid.markdown(title)))
+            slid.show()
     say(f"run {run.id}")
     return report
 

@@ -11,9 +11,9 @@ from mammoscope.fingerprint import config_hash
 from mammoscope.inference.package import PackageFacts, write_package
 from mammoscope.jobs.evidence import Report
 from mammoscope.jobs.provenance import Provenance
+from mammoscope.jobs.registration import Registration, register_or_keep
 from mammoscope.models.classifier import Classifier
-from mammoscope.registry.versions import model_name, register, registered_version
-from mammoscope.reporting.console import say
+from mammoscope.registry.versions import model_name
 from mammoscope.reporting.wording import interval_text
 from mammoscope.tracking.run import Tracker
 from mammoscope.tracking.store import TrackingStore
@@ -28,11 +28,13 @@ def publish(
     provenance: Provenance,
     report: Report,
 ) -> None:
-    """Registers what the run kept, unless it is told not to. `auto` is settled at the door: trials do not register."""
+    """Registers what the run kept, unless it is told not to. `auto` is settled at the door: trials do not register.
+
+    Where the tracking store does not answer, the package waits in the run's folder for `mammoscope runs --sync`.
+
+    Raises MammoscopeError for what the store refused of the run so far.
+    """
     if config.tracking.register is Register.never:
-        return
-    if (done := registered_version(store, tracker.run_id)) is not None:  # by the process that this one goes on from
-        say(f"registered {done[0]}, version {done[1]}")
         return
     data = provenance.data
     variant = (config.data.name, str(config.image.name), config.view.name, str(config.target.name))
@@ -48,9 +50,8 @@ def publish(
             "config_hash": config_hash(config, provenance.weights.tag),
             "phantom": str(data.is_phantom).lower(),
         }
-        about = _about(config, provenance, report)
-        version = register(store, tracker.run_id, package, name, tags, about, is_phantom=data.is_phantom)
-    say(f"registered {name}, version {version}")
+        registration = Registration(name, tags, _about(config, provenance, report), data.is_phantom)
+        register_or_keep(store, tracker, package, registration)
 
 
 def _facts(

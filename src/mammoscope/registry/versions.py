@@ -47,7 +47,8 @@ def register(
             f"names that {'' if is_phantom else 'do not '}begin with {PHANTOM}"
         )
     client = store.client
-    logged = client.create_logged_model(store.experiment_id, name, run_id, tags=dict(tags), model_type="classifier")
+    experiment_id = client.get_run(run_id).info.experiment_id
+    logged = client.create_logged_model(experiment_id, name, run_id, tags=dict(tags), model_type="classifier")
     try:
         _sign(package, run_id, logged.model_id)
         client.log_model_artifacts(logged.model_id, str(package))
@@ -73,11 +74,9 @@ def register(
     return int(version.version)
 
 
-def registered_version(store: TrackingStore, run_id: str) -> tuple[str, int] | None:
-    """The name and version that the run has been registered under; None where it has not."""
-    for version in store.client.search_model_versions(f"run_id = '{run_id}'"):
-        return version.name, int(version.version)
-    return None
+def versions_of_run(store: TrackingStore, run_id: str) -> dict[str, int]:
+    """What was registered from a run: name and number of the version."""
+    return {found.name: int(found.version) for found in store.client.search_model_versions(f"run_id = '{run_id}'")}
 
 
 @contextmanager

@@ -5,6 +5,7 @@ process: the telemetry client starts at import. Nothing here is configurable by 
 pickles are never loaded, whatever the shell says. Child processes (workers, the UI's server) inherit it.
 """
 
+import logging
 import os
 
 os.environ.update(
@@ -17,4 +18,6 @@ os.environ.update(
 # A dead server otherwise blocks every call for four minutes (7 retries of 120 s each, with back-off).
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")  # drawn from `random`, which is the training's
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # its tracebacks: we say it in a line

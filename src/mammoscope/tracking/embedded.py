@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mammoscope.errors import MammoscopeError
 from mammoscope.tracking.location import SQLITE, Location
+from mammoscope.tracking.outage import first_line
 
 ACTIVE = "active"
 
@@ -76,10 +77,9 @@ def _create(client: MlflowClient, location: Location, name: str) -> str:
 
 
 @contextmanager
-def refused_clearly(location: Location) -> Iterator[None]:
-    """What MLflow says while a store is opened, in the user's words."""
+def refused_clearly(location: Location, what: str = "cannot be opened") -> Iterator[None]:
+    """What MLflow and the disk say while a store is opened or a run begun, in the user's words."""
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise location.refusal(f"cannot be opened: {said}") from error
+        raise location.refusal(f"{what}: {first_line(error)}") from error

@@ -52,17 +52,23 @@ def running(tracker: Tracker) -> Iterator[None]:
             _end(tracker, "FAILED", f"{type(error).__name__}: {error}", error)
             raise
         with _undisturbed():
+            try:
+                tracker.flush()
+            except Exception as refused:
+                _end(tracker, "FAILED", f"{type(refused).__name__}: {refused}", refused)
+                raise
             tracker.finish("FINISHED")
 
 
 def _end(tracker: Tracker, status: Status, reason: str, error: BaseException) -> None:
-    """Never hides `error` behind a tracking server that is gone as well."""
+    """Never hides `error` behind what the tracking store refuses as well."""
+    tag = {ENDED_BY: without_paths(reason)[:ERROR_LENGTH]}
     with _undisturbed():
-        try:
-            tracker.tags({ENDED_BY: without_paths(reason)[:ERROR_LENGTH]})
-            tracker.finish(status)
-        except Exception as failed:
-            error.add_note(f"run {tracker.run_id} could not be marked as {status}: {failed}")
+        for tell in (lambda: tracker.tags(tag), lambda: tracker.finish(status)):
+            try:
+                tell()
+            except Exception as failed:
+                error.add_note(f"run {tracker.run_id} could not be marked as {status}: {failed}")
 
 
 @contextmanager

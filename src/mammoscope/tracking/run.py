@@ -3,34 +3,40 @@
 import hashlib
 import json
 import math
+import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Literal, Protocol, final
 
 from filelock import FileLock
-from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
-from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 from mlflow.utils.validation import (
     MAX_DATASET_DIGEST_SIZE,
+    MAX_DATASET_NAME_SIZE,
     MAX_INPUT_TAG_VALUE_SIZE,
     MAX_METRICS_PER_BATCH,
     MAX_PARAM_VAL_LENGTH,
     MAX_PARAMS_TAGS_PER_BATCH,
-    MAX_TAG_VAL_LENGTH,
 )
 
 from mammoscope.errors import MammoscopeError
+from mammoscope.tracking.entries import Artifact, Batch, End, Entry, Input
+from mammoscope.tracking.limits import check_artifact, check_key, check_length, check_tags, slices
 from mammoscope.tracking.privacy import refuse_pickle
+from mammoscope.tracking.sender import Sender
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 Setting = str | int | float | bool | None | Sequence[str | int | float]
-Item = TypeVar("Item")
+METRICS_A_CALL = MAX_METRICS_PER_BATCH - MAX_PARAMS_TAGS_PER_BATCH  # which leaves room for notes on those not finite
+PATIENCE_S = 60.0  # how long the end of a run waits for a store that does not answer
+LAST_TRY_S = 10.0  # once that was in vain, or where a person or an error ended the run
 
 
 class Tracker(Protocol):
@@ -59,121 +65,173 @@ class Tracker(Protocol):
 
     def describe(self, markdown: str) -> None: ...
 
+    def flush(self) -> int:
+        """How much of this the store does not have yet, after waiting for it; 0 is the rule."""
+
     def finish(self, status: Status) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """What the store has of a run already."""
+
+    params: frozenset[str] = frozenset()
+    last_steps: Mapping[str, int] = field(default_factory=dict)  # by metric
 
 
 @final
 class MlflowTracker:
-    """Writes to one run by its id: no active run, no global state, so runs of one process do not meet."""
+    """Writes to one run by its id: no active run, no global state, so runs of one process do not meet.
+
+    What it is told goes to the run's outbox on this disk, whence a thread sends it: no call here waits for a network.
+
+    Raises, in every call that tells something: MammoscopeError for what MLflow cannot hold, and once for what the store
+    has refused meanwhile; OSError where the disk takes no more.
+    """
 
     def __init__(
-        self, client: MlflowClient, run_id: str, folder: Path, life: FileLock | None, *, continued: Run | None = None
+        self, run_id: str, folder: Path, sender: Sender, life: FileLock | None, *, logged: Logged | None = None
     ):
-        """continued: the run as a process before left it: what it has logged is not logged twice."""
+        """logged: what a process before this one has told of the run, and what is not told twice."""
         self.run_id = run_id
         self.folder = folder
-        self._client = client
+        self._sender = sender
         self._life = life  # held as long as the run lives; None for a run that had ended when it was opened again
+        self._logged = logged or Logged()
+        self._params: dict[str, str] = {}
         self._not_finite: dict[str, str] = {}
-        self._known_params = frozenset(continued.data.params) if continued is not None else frozenset[str]()
-        self._last_steps: dict[str, int] | None = {} if continued is not None else None  # by key, as they are asked for
+        self._was_in_vain = False  # waiting for the store
 
     def params(self, params: Mapping[str, Setting]) -> None:
         """Values read as in YAML: null, true, 0.1. One over 6,000 characters becomes the artifact params/<key>.txt.
 
-        Raises mlflow.MlflowException for a key that was given another value before, or that MLflow cannot hold.
+        Raises MammoscopeError for a key that was given another value before, or that MLflow cannot hold.
         """
-        new = {key: value for key, value in params.items() if key not in self._known_params}
-        rows = [Param(key, self._param(key, value)) for key, value in new.items()]
-        for some in _slices(rows, MAX_PARAMS_TAGS_PER_BATCH):
-            self._client.log_batch(self.run_id, params=some)
+        for key in params:
+            check_key("param", key)
+        rows = {key: self._param(key, value) for key, value in params.items() if key not in self._logged.params}
+        self._append(Batch(time_ms=_now_ms(), params=dict(some)) for some in slices(list(rows.items())))
 
     def _param(self, key: str, value: Setting) -> str:
-        text = value if isinstance(value, str) else json.dumps(value)
-        if len(text) <= MAX_PARAM_VAL_LENGTH:
-            return text
+        whole = shown = value if isinstance(value, str) else json.dumps(value)
         path = f"params/{key}.txt"
-        self.text(text, path)
-        return f"in the artifact {path}: {len(text)} characters, SHA-256 {hashlib.sha256(text.encode()).hexdigest()}"
+        if len(whole) > MAX_PARAM_VAL_LENGTH:
+            digest = hashlib.sha256(whole.encode()).hexdigest()
+            shown = f"in the artifact {path}: {len(whole)} characters, SHA-256 {digest}"
+        first = self._params.setdefault(key, shown)
+        if shown != first:
+            raise MammoscopeError(f"param {key}: was {first} before, and cannot become {shown}")
+        if shown != whole:
+            self.text(whole, path)
+        return shown
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Raises MammoscopeError for a value over 8,000 characters, which MLflow would cut without a word."""
-        for some in _slices(run_tags(tags), MAX_PARAMS_TAGS_PER_BATCH):
-            self._client.log_batch(self.run_id, tags=some)
+        check_tags(tags)
+        self._append(Batch(time_ms=_now_ms(), tags=dict(some)) for some in slices(list(tags.items())))
 
     def metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """One call for all. A value that is not finite leaves a hole in its curve and a tag `not_finite.<metric>`.
+        """A value that is not finite leaves a hole in its curve and a tag `not_finite.<metric>`.
 
         MLflow would store infinity as 1.8e308 and draw it; a NaN it would show as the latest value.
         """
-        now_ms = int(time.time() * 1000)
-        new = {key: value for key, value in metrics.items() if step > self._last_step(key)}
-        finite = {key: float(value) for key, value in new.items() if math.isfinite(value)}
-        notes = [self._note(key, value, step) for key, value in new.items() if key not in finite]
-        rows = [Metric(key, value, now_ms, step) for key, value in finite.items()]
-        for some in _slices(rows, MAX_METRICS_PER_BATCH - len(notes)):
-            self._client.log_batch(self.run_id, metrics=some, tags=notes)
-            notes = []
-        if notes:
-            self._client.log_batch(self.run_id, tags=notes)
+        now_ms = _now_ms()
+        for key in metrics:
+            check_key("metric", key)
+        new = {key: value for key, value in metrics.items() if step > self._logged.last_steps.get(key, -1)}
+        finite = [(key, float(value)) for key, value in new.items() if math.isfinite(value)]
+        notes = {f"not_finite.{key}": self._note(key, v, step) for key, v in new.items() if not math.isfinite(v)}
+        rows = zip_longest(slices(finite, METRICS_A_CALL), slices(list(notes.items())), fillvalue=())
+        self._append(Batch(time_ms=now_ms, step=step, metrics=dict(some), tags=dict(told)) for some, told in rows)
 
-    def _last_step(self, key: str) -> int:
-        """The last step that a process before this one has logged of a metric; -1 for none."""
-        if self._last_steps is None:
-            return -1
-        if key not in self._last_steps:
-            history = self._client.get_metric_history(self.run_id, key)
-            self._last_steps[key] = max((metric.step for metric in history), default=-1)
-        return self._last_steps[key]
-
-    def _note(self, key: str, value: float, step: int) -> RunTag:
-        first = self._not_finite.setdefault(key, f"{value} at step {step}")
-        text = first if first == f"{value} at step {step}" else f"first {first}, last {value} at step {step}"
-        return RunTag(f"not_finite.{key}", text)
+    def _note(self, key: str, value: float, step: int) -> str:
+        last = f"{value} at step {step}"
+        first = self._not_finite.setdefault(key, last)
+        return last if first == last else f"first {first}, last {last}"
 
     def figure(self, figure: "Figure", path: str) -> None:
         """A picture of the Artifacts tab; the suffix of `path` says which format."""
-        self._client.log_figure(self.run_id, figure, path)
+        with self._new_artifact(path) as file:
+            figure.savefig(file)
 
     def file(self, path: Path, folder: str | None = None) -> None:
         """A copy of the file at `path`, under its own name in `folder`. Raises MammoscopeError for a pickle."""
         refuse_pickle(path)
-        self._client.log_artifact(self.run_id, str(path), folder)
+        with self._new_artifact(path.name if folder is None else f"{folder}/{path.name}") as file:
+            shutil.copyfile(path, file)
 
     def text(self, text: str, path: str) -> None:
-        self._client.log_text(self.run_id, text, path)
+        with self._new_artifact(path) as file:
+            file.write_text(text, encoding="utf-8", newline="")
+
+    @contextmanager
+    def _new_artifact(self, path: str) -> Iterator[Path]:
+        check_artifact(path)
+        inside = PurePosixPath(path)
+        with self._sender.journal.new_file(inside.name) as file:
+            yield file
+        folder = None if inside.parent == PurePosixPath() else str(inside.parent)
+        self._append([Artifact(copy=self._sender.journal.copy_of(file), folder=folder)])
 
     def dataset(self, name: str, digest: str, context: str, tags: Mapping[str, str]) -> None:
         """An input of the run, as the UI's Datasets column shows it; `context` is its partition.
 
         MLflow takes 36 characters of a digest: of a longer one it shows the first 32; the tag `digest` is the whole.
         """
+        check_length("dataset name", name, MAX_DATASET_NAME_SIZE)
         whole = {"digest": digest} if len(digest) > MAX_DATASET_DIGEST_SIZE else {}
-        shown = digest[:32] if whole else digest
+        rows = {MLFLOW_DATASET_CONTEXT: context, **tags, **whole}
+        for key, value in rows.items():
+            check_length(f"dataset tag {key}", value, MAX_INPUT_TAG_VALUE_SIZE)
         source = json.dumps({"name": name, "digest": digest})
-        inputs = [InputTag(key, value) for key, value in {MLFLOW_DATASET_CONTEXT: context, **tags, **whole}.items()]
-        for tag in inputs:
-            _check_length(f"dataset tag {tag.key}", tag.value, MAX_INPUT_TAG_VALUE_SIZE)
-        dataset = Dataset(name=name, digest=shown, source_type="mammoscope", source=source)
-        try:
-            self._client.log_inputs(self.run_id, [DatasetInput(dataset, inputs)])
-        except MlflowException:
-            # MLflow looks whether the dataset is there and then adds it: of two processes that do so at once, one is
-            # refused by the database, each database in its own words. By now it is there.
-            self._client.log_inputs(self.run_id, [DatasetInput(dataset, inputs)])
+        self._append([Input(name=name, digest=digest[:32] if whole else digest, source=source, tags=rows)])
 
     def describe(self, markdown: str) -> None:
         """The run's description in the UI, at most 8,000 characters of Markdown."""
         self.tags({MLFLOW_RUN_NOTE: markdown})
 
+    def flush(self) -> int:
+        """Waits until the store has everything, a minute at most; returns how many entries still wait.
+
+        Raises MammoscopeError for what the store refused.
+        """
+        if self._sender.is_away and not self._was_in_vain:
+            self._sender.say(f"waiting up to {PATIENCE_S:.0f} s for {self._sender.address}")
+        left = self._sender.flush(LAST_TRY_S if self._was_in_vain else PATIENCE_S)
+        self._was_in_vain = left > 0
+        self._sender.check()
+        return left
+
     def finish(self, status: Status) -> None:
-        self._client.set_terminated(self.run_id, status)
-        self.let_go()
+        """Waits as flush() does; what is left then waits on this disk, the status with it, and this is said."""
+        self._sender.append([End(time_ms=_now_ms(), status=status)])
+        self._was_in_vain = self._was_in_vain or status != "FINISHED"
+        self.close()
+
+    def close(self) -> None:
+        """Sends what is left, and lets the run go with the status that it has."""
+        try:
+            if left := self.flush():
+                where = f"{self._sender.address} on this disk"
+                self._sender.say(
+                    f"run {self.run_id}: {left} entries wait for {where}; `mammoscope runs --sync` sends them"
+                )
+        finally:
+            self.let_go()
 
     def let_go(self) -> None:
-        """Gives up the lock that says: my process lives."""
+        """Ends as if the process had died: what was not sent stays in the outbox, and the lock falls."""
+        self._sender.stop()
         if self._life is not None:
             self._life.release()
+
+    def _append(self, entries: Iterable[Entry]) -> None:
+        self._sender.check()
+        self._sender.append(list(entries))
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 @final
@@ -200,21 +258,7 @@ class NullTracker:
 
     def describe(self, markdown: str) -> None: ...
 
+    def flush(self) -> int:
+        return 0
+
     def finish(self, status: Status) -> None: ...
-
-
-def run_tags(tags: Mapping[str, str]) -> list[RunTag]:
-    """Raises MammoscopeError for a value that MLflow would cut."""
-    for key, value in tags.items():
-        _check_length(f"tag {key}", value, MAX_TAG_VAL_LENGTH)
-    return [RunTag(key, value) for key, value in tags.items()]
-
-
-def _check_length(what: str, value: str, longest: int) -> None:
-    if len(value) > longest:
-        raise MammoscopeError(f"{what}: {len(value)} characters; allowed: at most {longest}")
-
-
-def _slices(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

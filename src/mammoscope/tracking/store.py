@@ -2,7 +2,8 @@
 
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import final
 
@@ -14,11 +15,17 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 
 from mammoscope.errors import MammoscopeError
 from mammoscope.tracking.embedded import create_database, make_folder, open_experiment, refused_clearly
+from mammoscope.tracking.entries import post
+from mammoscope.tracking.journal import new_journal, waits
+from mammoscope.tracking.leftovers import Delivery, deliver
+from mammoscope.tracking.limits import check_tags
 from mammoscope.tracking.liveness import ENDED_BY, take_life
 from mammoscope.tracking.location import Location, check_database, locate
 from mammoscope.tracking.lookup import RunInfo, find_run, run_folder, run_info, search
 from mammoscope.tracking.origin import code_tags, host_digests, library_versions
-from mammoscope.tracking.run import MlflowTracker, run_tags
+from mammoscope.tracking.outage import answered, public_address
+from mammoscope.tracking.run import Logged, MlflowTracker
+from mammoscope.tracking.sender import Say, Sender
 from mammoscope.tracking.view import show_columns
 
 HOST = "host"  # tag: digests of the host that a run lives on
@@ -27,11 +34,12 @@ LEFT = "its process ended without a word: killed, or the machine stopped"
 LOCK_TIMEOUT_S = 300.0  # making the database takes 3 s, and whoever waits behind it well under one
 
 
-def open_store(uri: str, experiment: str, *, home: Path) -> "TrackingStore":
+def open_store(uri: str, experiment: str, *, home: Path, say: Say = print) -> "TrackingStore":
     """The store at `uri`, made if it is not there, and the experiment in it.
 
     Args:
         home: holds the runs' local folders when `uri` is a server; an embedded store has them beside its database.
+        say: is told when the store goes and comes back while a run lives, from another thread.
 
     Raises:
         MammoscopeError: a URI that is neither SQLite nor http(s), a place that cannot be written, a file that is not
@@ -45,7 +53,7 @@ def open_store(uri: str, experiment: str, *, home: Path) -> "TrackingStore":
         client = MlflowClient(tracking_uri=location.uri, registry_uri=location.uri)
         found = open_experiment(client, location, experiment)
         show_columns(client, found)
-    return TrackingStore(location, client, experiment, found.experiment_id)
+    return TrackingStore(location, client, experiment, found.experiment_id, say)
 
 
 @contextmanager
@@ -71,11 +79,12 @@ def locked(location: Location) -> Iterator[None]:
 class TrackingStore:
     """An open store. Its client is the only state: nothing of MLflow's global state is touched."""
 
-    def __init__(self, location: Location, client: MlflowClient, experiment: str, experiment_id: str):
+    def __init__(self, location: Location, client: MlflowClient, experiment: str, experiment_id: str, say: Say):
         self.location = location
         self.client = client
         self.experiment = experiment
         self.experiment_id = experiment_id
+        self._say = say
 
     @property
     def uri(self) -> str:
@@ -97,23 +106,28 @@ class TrackingStore:
 
         Args:
             environment: what only the caller knows: device, precision, CPU. Goes with the versions to environment.txt.
+
+        Raises:
+            MammoscopeError: a tag that MLflow cannot hold; a store or a folder of runs that cannot be written.
         """
         versions = library_versions()
         said = {HOST: "+".join(sorted(host_digests())), "python": versions["python"], "torch": versions["torch"]}
-        rows = run_tags({"mlflow.source.name": "mammoscope", **said, **code_tags(), **tags})
+        rows = {"mlflow.source.name": "mammoscope", **said, **code_tags(), **tags}
+        check_tags(rows)
         lines = [f"{key}: {value}" for key, value in {**(environment or {}), **versions}.items()]
-        with self.locked():  # so that nobody reaps it before its lock is there
-            run = self.client.create_run(self.experiment_id, run_name=name, tags={row.key: row.value for row in rows})
-            folder = run_folder(self.folder, run.info.run_id)
-            tracker = MlflowTracker(self.client, run.info.run_id, folder, None)
-            try:
-                tracker = MlflowTracker(self.client, run.info.run_id, folder, take_life(folder))
+        with self.locked(), refused_clearly(self.location, "a run cannot be begun"):  # locked: nobody reaps it so early
+            run_id = self.client.create_run(self.experiment_id, run_name=name, tags=rows).info.run_id
+            folder = run_folder(self.folder, run_id)
+            with ExitStack() as undo:  # nobody has the run yet, so nobody else could end it
+                undo.callback(self._take_back, run_id, folder)
+                life = take_life(folder)
+                assert life is not None, "a new run is nobody else's"
+                undo.callback(life.release)
+                sender = self._sender(run_id)
+                undo.callback(sender.stop)
+                tracker = MlflowTracker(run_id, folder, sender, life)
                 tracker.text("\n".join(lines) + "\n", "environment.txt")
-            except BaseException as error:
-                self.discard(tracker)  # nobody has it yet, so nobody else could end it
-                if isinstance(error, OSError):
-                    raise self.location.refusal(f"{error.filename} cannot be written ({error.strerror})") from error
-                raise
+                undo.pop_all()
         return tracker
 
     def continue_run(self, run: RunInfo) -> MlflowTracker:
@@ -128,37 +142,70 @@ class TrackingStore:
             raise MammoscopeError(
                 f"run {run.id}: a living process has it; allowed: to wait for it, or to stop it first"
             )
-        self.client.update_run(run.id, status="RUNNING")
-        if ENDED_BY in run.tags:
-            self.client.delete_tag(run.id, ENDED_BY)
-        return MlflowTracker(self.client, run.id, run.folder, life, continued=self.client.get_run(run.id))
+        with refused_clearly(self.location, f"run {run.id} cannot be gone on with"), ExitStack() as undo:
+            undo.callback(life.release)
+            self.client.update_run(run.id, status="RUNNING")
+            if ENDED_BY in run.tags:
+                self.client.delete_tag(run.id, ENDED_BY)
+            tracker = MlflowTracker(run.id, run.folder, self._sender(run.id), life, logged=self._logged(run.id))
+            undo.pop_all()
+        return tracker
 
-    def reopen(self, run_id: str) -> MlflowTracker:
-        """To write more into a run that has ended, as an evaluation does. Its status stays."""
-        return MlflowTracker(self.client, run_id, run_folder(self.folder, run_id), None)
+    def _logged(self, run_id: str) -> Logged:
+        data = self.client.get_run(run_id).data
+        histories = {key: self.client.get_metric_history(run_id, key) for key in data.metrics}
+        last_steps = {key: max(metric.step for metric in history) for key, history in histories.items()}
+        return Logged(frozenset(data.params), last_steps)
+
+    def _sender(self, run_id: str) -> Sender:
+        address = public_address(self.location.given)
+        journal = new_journal(run_folder(self.folder, run_id), address)
+        return Sender(journal, partial(post, self.client, run_id), address, self._say)
+
+    @contextmanager
+    def reopened(self, run_id: str) -> Iterator[MlflowTracker]:
+        """To write more into a run that has ended, as an evaluation does. Its status stays.
+
+        Raises MammoscopeError, when the block ends, for what the store refused.
+        """
+        tracker = MlflowTracker(run_id, run_folder(self.folder, run_id), self._sender(run_id), None)
+        try:
+            yield tracker
+        finally:
+            tracker.close()
 
     def discard(self, tracker: MlflowTracker) -> None:
         """Takes back a run that never began: its row, its artifacts and its folder."""
-        artifacts = self._artifacts(tracker.run_id) if self.location.database is not None else None
-        self.client.set_terminated(tracker.run_id, "FAILED")
-        self.client.delete_run(tracker.run_id)
+        tracker.let_go()
+        self._take_back(tracker.run_id, tracker.folder)
+
+    def _take_back(self, run_id: str, folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        artifacts = self._artifacts(run_id) if self.location.database is not None else None
+        self.client.set_terminated(run_id, "FAILED")
+        self.client.delete_run(run_id)
         if artifacts is not None:
             # delete_run only marks the row; a server keeps it so, for the owner's `mlflow gc`
-            SqlAlchemyStore(self.uri, self.location.artifacts.as_uri())._hard_delete_run(tracker.run_id)
+            SqlAlchemyStore(self.uri, self.location.artifacts.as_uri())._hard_delete_run(run_id)
             shutil.rmtree(artifacts.parent, ignore_errors=True)
-        tracker.let_go()
-        shutil.rmtree(tracker.folder, ignore_errors=True)
+
+    def send_left(self) -> list[Delivery]:
+        """Sends what runs of processes that are gone have left in their outboxes, and says what each came to."""
+        return deliver(self.folder, self.client)
 
     def reap(self) -> list[RunInfo]:
-        """Marks the runs of this host that are RUNNING without a living process as KILLED, and returns them."""
-        with self.locked():
+        """Marks the runs of this host that are RUNNING without a living process as KILLED, and returns them.
+
+        One with an outbox that is not empty is left alone: how it ended may wait there.
+        """
+        with self.locked(), answered(self.location.given):
             experiments = [e.experiment_id for e in self.client.search_experiments()]
             left = list(search(self.client, experiments, "attributes.status = 'RUNNING'"))
             dead = [run.info.run_id for run in left if self._is_dead(run.info.run_id, run.data.tags.get(HOST, ""))]
             for run_id in dead:
                 self.client.set_tag(run_id, ENDED_BY, LEFT)
                 self.client.set_terminated(run_id, "KILLED")
-        return [self._info(run_id) for run_id in dead]
+            return [self._info(run_id) for run_id in dead]
 
     def _is_dead(self, run_id: str, host: str) -> bool:
         if not host_digests().intersection(host.split("+")):
@@ -166,6 +213,8 @@ class TrackingStore:
         folder = run_folder(self.folder, run_id)
         if self.location.database is None and not folder.exists():
             return False  # it may live under another home
+        if waits(folder):
+            return False
         life = take_life(folder)
         if life is not None:
             life.release()
@@ -176,15 +225,17 @@ class TrackingStore:
         return run_info(find_run(self.client, self.experiment_id, reference), self.folder)
 
     def latest_finished(self, tags: Mapping[str, str]) -> RunInfo | None:
-        """The experiment's latest FINISHED run that has all these tags; values hold no quotes."""
+        """The experiment's latest FINISHED run that has all these tags; values hold no quotes. Raises StoreAway."""
         conditions = ["attributes.status = 'FINISHED'", *(f"tags.{key} = '{value}'" for key, value in tags.items())]
-        found = next(search(self.client, [self.experiment_id], " and ".join(conditions)), None)
+        with answered(self.location.given):
+            found = next(search(self.client, [self.experiment_id], " and ".join(conditions)), None)
         return None if found is None else run_info(found, self.folder)
 
     def latest(self, tags: Mapping[str, str]) -> RunInfo | None:
         """The experiment's latest run that has all these tags, however it ended; values hold no quotes."""
         conditions = " and ".join(f"tags.{key} = '{value}'" for key, value in tags.items())
-        found = next(search(self.client, [self.experiment_id], conditions), None)
+        with answered(self.location.given):
+            found = next(search(self.client, [self.experiment_id], conditions), None)
         return None if found is None else run_info(found, self.folder)
 
     def artifact(self, run_id: str, path: str) -> Path:
