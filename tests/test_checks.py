@@ -31,6 +31,9 @@ OUT_OF_RANGE = {
     "trainer.workers": -2,
     "trainer.clip_norm": 0.0,
     "trainer.patience_epochs": 0,
+    "trainer.accumulate_batches": 0,
+    "trainer.ema_decay": 1.0,
+    "trainer.checkpoint_every_s": -1,
     "augment.flip_horizontal": 1.1,
     "augment.flip_vertical": -0.1,
     "augment.rotate_deg": 400.0,
@@ -38,6 +41,7 @@ OUT_OF_RANGE = {
     "augment.translate_fraction": 1.0,
     "augment.brightness_fraction": 2.0,
     "augment.contrast_fraction": -1.0,
+    "augment.mixup_alpha": -0.1,
 }
 
 
@@ -74,6 +78,7 @@ IMPOSSIBLE = [
     (["image=released_crop", "image.jitter_fraction=0.1"], "image.jitter_fraction=0.1: image=released_crop has no"),
     (["model.trainable=head", "image.jitter_fraction=0.1"], "image.jitter_fraction=0.1: features of a frozen backbone"),
     (["view.fusion=mean"], "view.fusion=mean: with view=both; view=pair takes one of"),
+    (["view=pair", "image=full", "augment.mixup_alpha=0.2"], "augment.mixup_alpha=0.2: with view=pair a missing view"),
     (["view=pair"], "view=pair with image=roi: numbers of abnormalities are not stable across views"),
     (
         ["view=pair", "image=full", "view.fusion=attention", "model.trainable=head"],

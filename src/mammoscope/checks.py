@@ -130,6 +130,9 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("trainer.workers", _at_least(0), "0 or more, or null"),
     ("trainer.clip_norm", lambda v: v > 0, "above 0, or null"),
     ("trainer.patience_epochs", _at_least(1), "1 or more, or null"),
+    ("trainer.accumulate_batches", _at_least(1), "1 or more"),
+    ("trainer.ema_decay", lambda v: 0 < v < 1, "between 0 and 1, or null"),
+    ("trainer.checkpoint_every_s", _at_least(0), "0 or more"),
     ("augment.flip_horizontal", _in_unit, "0 to 1"),
     ("augment.flip_vertical", _in_unit, "0 to 1"),
     ("augment.rotate_deg", lambda v: 0 <= v <= 180, "0 to 180"),
@@ -137,6 +140,7 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("augment.translate_fraction", lambda v: 0 <= v < 1, "0 to below 1"),
     ("augment.brightness_fraction", _in_unit, "0 to 1"),
     ("augment.contrast_fraction", _in_unit, "0 to 1"),
+    ("augment.mixup_alpha", lambda v: 0 <= v <= 10, "0 to 10"),
 )
 
 # what a name stands for, sorted; table: what data becomes where a user's table does not tell kinds apart
@@ -278,6 +282,11 @@ _COMBINATIONS: tuple[tuple[Callable[[TrainConfig], bool], str], ...] = (
         lambda c: c.model.trainable is Trainable.head and c.model.drop_rate > 0,
         "model.drop_rate={config.model.drop_rate}: features of a frozen backbone (model.trainable=head) are computed "
         "once, nothing is dropped; use model.trainable=all",
+    ),
+    (
+        lambda c: c.view.fusion is not None and c.augment.mixup_alpha > 0,
+        "augment.mixup_alpha={config.augment.mixup_alpha}: with view=pair a missing view would be blended with one "
+        "that is there; use augment.mixup_alpha=0, or view=both",
     ),
     (
         lambda c: c.source.name is SourceName.cbis_ddsm and c.source.root is None,

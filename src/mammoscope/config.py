@@ -116,6 +116,7 @@ class AugmentConfig:
     translate_fraction: float
     brightness_fraction: float
     contrast_fraction: float
+    mixup_alpha: float = 0.0  # of the Beta(alpha, alpha) that blends a batch's images; 0: they stay apart
 
 
 @dataclass(kw_only=True, slots=True)
@@ -164,6 +165,9 @@ class TrainerConfig:
     patience_epochs: int | None  # early stopping: epochs without a better selection metric; null: never
     channels_last: bool
     sampling: Sampling = Sampling.uniform
+    accumulate_batches: int = 1  # a step's gradient is the mean of so many batches'
+    ema_decay: float | None = None  # of the average of the weights that is validated and kept; null: none
+    fall_back: bool = True  # go on in a safer precision where this one overflows; false, as in a search: the run fails
     checkpoint_every_s: int = 300  # how much of a long epoch a kill may cost; every epoch is kept anyway
 
 

@@ -16,6 +16,7 @@ from mammoscope.jobs.publish import publish
 from mammoscope.jobs.resume import find_resumed
 from mammoscope.jobs.table import settle_table
 from mammoscope.jobs.tracking import open_tracking
+from mammoscope.jobs.training import Training
 from mammoscope.models.classifier import Classifier, build_classifier
 from mammoscope.reporting.console import say
 from mammoscope.tracking.liveness import running
@@ -90,7 +91,18 @@ def _run(
     images, validation = _batches(config, provenance, draws)
     for partition, batches in ((Partition.train, images), (Partition.validation, validation)):
         log_look(tracker, batches, provenance.data.samples[partition], partition, config.target.name)
-    fitted = fit(config, tracker, classifier, provenance, images, validation, draws)
+    training = Training(
+        config=config,
+        tracker=tracker,
+        classifier=classifier,
+        provenance=provenance,
+        images=images,
+        validation=validation,
+        draws=draws,
+    )
+    fitted, precision = fit(training)
+    provenance = replace(provenance, precision=precision)
+    tracker.tags({"precision": str(precision)})
     report = log_evidence(
         tracker,
         fitted.predictions,

@@ -53,6 +53,7 @@ class Checkpoints:
 
     def load(self) -> Tree | None:
         """The latest state; None where none was kept. Raises MammoscopeError for one that cannot be read."""
+        self._raise_what_failed()
         path = self._folder / STATE
         return read_snapshot(path) if path.exists() else None
 

@@ -6,6 +6,8 @@ import random
 import numpy as np
 import torch
 from lightning_fabric import Fabric as Fabric
+from lightning_fabric.plugins.precision import MixedPrecision
+from lightning_fabric.plugins.precision import Precision as FabricPrecision
 
 from mammoscope.config import TrainerConfig
 from mammoscope.errors import MammoscopeError
@@ -40,9 +42,35 @@ def find_workers(trainer: TrainerConfig, device: torch.device) -> int:
 
 
 def build_fabric(device: torch.device, precision: Precision) -> Fabric:
-    names = {Precision.fp32: "32-true", Precision.bf16: "bf16-mixed"}
+    """fp16 comes with a scaler of the loss, which skips a step whose gradients overflow and scales less after it."""
     devices = 1 if device.type == "cpu" else [device.index or 0]
-    return Fabric(accelerator=device.type, devices=devices, precision=names[precision])  # type: ignore[arg-type]
+    return Fabric(accelerator=device.type, devices=devices, plugins=[_plugin(device, precision)])
+
+
+def _plugin(device: torch.device, precision: Precision) -> FabricPrecision | MixedPrecision:
+    if precision is Precision.fp32:
+        return FabricPrecision()
+    if precision is Precision.bf16:
+        return MixedPrecision("bf16-mixed", device.type)
+    # the scaler by hand: Fabric takes bf16 in place of fp16 on a CPU
+    return MixedPrecision("16-mixed", device.type, scaler=torch.amp.GradScaler(device.type))
+
+
+def safer(precision: Precision, device: torch.device) -> Precision | None:
+    """What to go on in where `precision` has overflowed: bf16 has the range of fp32. None: there is nothing safer."""
+    if precision is Precision.fp16 and (device.type != "cuda" or torch.cuda.is_bf16_supported()):
+        return Precision.bf16
+    return None if precision is Precision.fp32 else Precision.fp32
+
+
+def scaler_state(fabric: Fabric) -> dict[str, float | int]:
+    """Of the loss's scaler; empty for precisions that have none."""
+    return fabric._precision.state_dict()  # Fabric keeps it there, and saves it in its own format only
+
+
+def restore_scaler(fabric: Fabric, state: dict[str, float | int]) -> None:
+    if state and scaler_state(fabric):
+        fabric._precision.load_state_dict(state)
 
 
 def seed_everything(seed: int) -> None:

@@ -1,6 +1,6 @@
 """model.trainable=head: the backbone is frozen, its features are computed once, only the last linear layer learns."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from lightning_fabric import Fabric
@@ -45,7 +45,7 @@ class FrozenHead:
     """The head of a classifier, trained on standardised features, and put back where it belongs. Final.
 
     Standardising (mean and deviation of the training features) only makes the problem well conditioned: it is folded
-    into the linear layer by `fold`, so that the classifier gives the same logits from images.
+    into the linear layer by `folded`, so that the classifier gives the same logits from images.
     """
 
     def __init__(
@@ -72,10 +72,11 @@ class FrozenHead:
         return (features - self._mean) / self._std
 
     @torch.no_grad()
-    def fold(self) -> None:
-        """Writes what was learnt into the classifier's own head."""
+    def folded(self, learnt: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The classifier's weights, with what `network` has learnt as its own head."""
         head = self._classifier.head
-        weight = self.network.weight / self._std
+        weight = learnt["weight"] / self._std
         head.weight.copy_(weight)
         if head.bias is not None:
-            head.bias.copy_(self.network.bias - weight @ self._mean)
+            head.bias.copy_(learnt["bias"] - weight @ self._mean)
+        return self._classifier.state_dict()
