@@ -60,6 +60,7 @@ def begin(
     )
     learner = Learner(
         network=network,
+        bare=raw,
         average=None if ema_decay is None else ModelEmaV3(raw, decay=ema_decay, use_warmup=True),
         optimizer=optimizer,
         schedule=schedule,

@@ -1,5 +1,6 @@
 """The training of one run: epoch after epoch logged, the best kept, the state kept so that a kill costs little."""
 
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,10 +16,11 @@ from mammoscope.metrics.classes import lesions_only
 from mammoscope.metrics.evidence import quick_auc
 from mammoscope.records import Predictions
 from mammoscope.reporting.console import say
-from mammoscope.tracking.liveness import Stop, stopped_between_steps
+from mammoscope.tracking.liveness import Stop, Terminated, stopped_between_steps
 from mammoscope.tracking.run import Tracker
 from mammoscope.training.checkpoint import Checkpoints
 from mammoscope.training.loop import Epoch, Pause, train_epochs
+from mammoscope.training.processes import any_of, is_first
 from mammoscope.training.readings import NotFinite, Progress, Reading
 from mammoscope.training.state import Trained, Tree
 from mammoscope.vocabulary import Level, Partition, Precision
@@ -46,7 +48,8 @@ def fit(training: Training) -> tuple[Fitted, Precision]:
                 checkpoints.keep(
                     state | {"precision": str(judge(training, found, precision, state))}, _best_epoch(state)
                 )
-        training.classifier.load_state_dict(checkpoints.best(best.epoch))
+        if is_first():
+            training.classifier.load_state_dict(checkpoints.best(best.epoch))
     tracker.metrics({"kept/epoch": best.epoch, "kept/seconds": best.seconds})
     return best, precision
 
@@ -82,9 +85,10 @@ def _train(
                 raise NotFinite("the weights are not finite after", *_last_step(trained.progress))
             keep()
             last_step = _last_step(trained.progress)
-            if stop:
+            if any_of(bool(stop)):
                 _say_stop(tracker)
-            stop.obey()
+                stop.obey()
+                raise Terminated(128 + signal.SIGTERM)  # another process was asked
             stop.at_once = moment.is_trained  # validation changes nothing, so it need not end well
             continue
         stop.at_once = False
@@ -122,7 +126,8 @@ class _Clock:
         self._kept_at = time.perf_counter()
 
     def is_due(self) -> bool:
-        return bool(self._stop) or time.perf_counter() - self._kept_at > self._keep_every_s
+        """All processes have to ask at once, and are told the same."""
+        return any_of(bool(self._stop) or time.perf_counter() - self._kept_at > self._keep_every_s)
 
 
 def _last_step(progress: Progress) -> tuple[int, int]:

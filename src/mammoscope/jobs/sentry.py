@@ -12,6 +12,7 @@ from mammoscope.jobs.training import Training
 from mammoscope.reporting.console import say
 from mammoscope.training.device import safer
 from mammoscope.training.loop import loss_of
+from mammoscope.training.processes import everyone
 from mammoscope.training.readings import NotFinite
 from mammoscope.training.state import Trained, Tree
 from mammoscope.vocabulary import Partition, Precision
@@ -34,10 +35,12 @@ def judge(training: Training, found: NotFinite, precision: Precision, state: Tre
     trained.restore(state["training"])
     trained.progress.epoch, trained.progress.steps = found.epoch, found.step
     batches = _batches_of(trained, found)
-    if not _is_finite(trained, batches):
-        _keep(training, batches)
+    if not all(everyone(_is_finite(trained, batches))):
+        tensors = everyone(_tensors(batches))
+        whole = {name: torch.cat([part[name] for part in tensors]) for name in tensors[0]}
+        _keep(training, whole)
         samples = training.provenance.data.samples[Partition.train]
-        names = ", ".join(samples[int(index)].id for batch in batches for index in batch.indices)
+        names = ", ".join(samples[int(index)].id for index in whole["indices"])
         raise MammoscopeError(
             f"{found}, in fp32 from the last good state as well: something is wrong with its images, their targets or "
             f"the loss; they are kept as the run's artifact {BATCH_FILE}: {names}"
@@ -75,11 +78,11 @@ def _is_finite(trained: Trained, batches: list[Batch]) -> bool:
     return bool(torch.stack([gradient.isfinite().all() for gradient in gradients]).all())
 
 
-def _keep(training: Training, batches: list[Batch]) -> None:
-    tensors = {
-        name: torch.cat([getattr(batch, name) for batch in batches]).contiguous()
-        for name in ("images", "targets", "indices")
-    }
+def _tensors(batches: list[Batch]) -> dict[str, torch.Tensor]:
+    return {name: torch.cat([getattr(batch, name) for batch in batches]) for name in ("images", "targets", "indices")}
+
+
+def _keep(training: Training, tensors: dict[str, torch.Tensor]) -> None:
     folder, name = BATCH_FILE.split("/")
     with tempfile.TemporaryDirectory() as place:
         save_file(tensors, Path(place) / name)

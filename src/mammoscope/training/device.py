@@ -11,6 +11,7 @@ from lightning_fabric.plugins.precision import Precision as FabricPrecision
 
 from mammoscope.config import TrainerConfig
 from mammoscope.errors import MammoscopeError
+from mammoscope.training.processes import share
 from mammoscope.vocabulary import Precision
 
 MAX_WORKERS = 8
@@ -19,6 +20,8 @@ MAX_WORKERS = 8
 def find_device(trainer: TrainerConfig) -> torch.device:
     """Raises MammoscopeError for a device that is not there."""
     wanted = trainer.device
+    if "TORCHELASTIC_RUN_ID" in os.environ and wanted in ("auto", "cuda") and torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     allowed = ["auto", "cpu", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
@@ -43,8 +46,15 @@ def find_workers(trainer: TrainerConfig, device: torch.device) -> int:
 
 def build_fabric(device: torch.device, precision: Precision) -> Fabric:
     """fp16 comes with a scaler of the loss, which skips a step whose gradients overflow and scales less after it."""
+    plugin = _plugin(device, precision)
+    if share().processes > 1:
+        here = int(os.environ["LOCAL_WORLD_SIZE"])
+        machines = share().processes // here
+        fabric = Fabric(accelerator=device.type, devices=here, num_nodes=machines, strategy="ddp", plugins=plugin)
+        fabric.launch()
+        return fabric
     devices = 1 if device.type == "cpu" else [device.index or 0]
-    return Fabric(accelerator=device.type, devices=devices, plugins=[_plugin(device, precision)])
+    return Fabric(accelerator=device.type, devices=devices, plugins=plugin)
 
 
 def _plugin(device: torch.device, precision: Precision) -> FabricPrecision | MixedPrecision:

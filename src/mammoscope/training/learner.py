@@ -16,6 +16,7 @@ from mammoscope.training.loop import Epochs, Learner
 from mammoscope.training.losses import build_loss
 from mammoscope.training.mixup import Mixup
 from mammoscope.training.optimizer import build_optimizer, build_schedule
+from mammoscope.training.processes import share
 from mammoscope.vocabulary import Trainable
 
 
@@ -49,17 +50,20 @@ def build_learner(
         classifier.to(fabric.device)
         head = FrozenHead(fabric, classifier, train, validation, draws, trainer.batch_size)
         network, epochs, batches = head.network, (head.train, head.validation), len(head.train)
+    if share().processes > 1 and fabric.device.type == "cuda":  # gloo has no such layer: docs/training.md
+        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
     built = build_optimizer(optimizer, network)
-    raw = network  # the same weights, without what Fabric wraps around them
+    bare = network
     network, built = fabric.setup(network, built)
-    average = _average(raw, trainer.ema_decay)
+    average = _average(bare, trainer.ema_decay)
 
     def weights() -> dict[str, torch.Tensor]:
-        learnt = dict((raw if average is None else average.module).state_dict())
+        learnt = dict((bare if average is None else average.module).state_dict())
         return learnt if head is None else head.folded(learnt)
 
     return Learner(
         network=network,
+        bare=bare,
         average=average,
         optimizer=built,
         schedule=build_schedule(

@@ -16,6 +16,7 @@ from mammoscope.data.batches import Batch, to_inputs
 from mammoscope.models.classifier import probabilities_of
 from mammoscope.training.losses import Loss
 from mammoscope.training.mixup import Mixup
+from mammoscope.training.processes import everyone, share
 from mammoscope.training.readings import READ_EVERY_STEPS, Progress, Reading, RecentLosses
 
 
@@ -31,6 +32,7 @@ class Learner:
     """What the loop trains, on what, and by which rules."""
 
     network: nn.Module
+    bare: nn.Module  # the same, without what Fabric wraps around it
     average: ModelEmaV3 | None  # of the network's weights; it is what validates, and what is kept
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
@@ -44,7 +46,7 @@ class Learner:
 
     @property
     def scored(self) -> nn.Module:
-        return self.network if self.average is None else self.average.module
+        return self.bare if self.average is None else self.average.module
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ def train_epochs(
             if progress.all_steps % READ_EVERY_STEPS == 0:
                 progress.take(recent.read())
                 yield progress.reading(_lr(learner))
-            if pause():
+            # alone at any step; together where all look, since they have to agree
+            if (share().processes == 1 or progress.all_steps % READ_EVERY_STEPS == 0) and pause():
                 progress.take(recent.read())
                 yield Pause(is_trained=False)
         progress.take(recent.read())
@@ -106,7 +109,7 @@ def _step(fabric: Fabric, learner: Learner, batches: list[Batch], progress: Prog
     for place, batch in enumerate(batches):
         is_last = place + 1 == len(batches)
         with fabric.no_backward_sync(learner.network, enabled=not is_last):  # type: ignore[arg-type]
-            loss = loss_of(fabric, learner, batch, progress, place) / len(batches)
+            loss = loss_of(fabric, learner, batch, progress, place) * (weight_of(batch) / len(batches))
             fabric.backward(loss)
         recent.add(loss)
     if learner.clip_norm is not None:
@@ -118,6 +121,11 @@ def _step(fabric: Fabric, learner: Learner, batches: list[Batch], progress: Prog
     progress.all_steps += 1
     if learner.average is not None:
         learner.average.update(learner.network, progress.all_steps)
+
+
+def weight_of(batch: Batch) -> float:
+    """What makes the mean over the processes, which share a batch as evenly as it goes, the mean over the batch."""
+    return 1.0 if batch.of is None else len(batch.targets) * share().processes / batch.of
 
 
 def loss_of(fabric: Fabric, learner: Learner, batch: Batch, progress: Progress, place: int = 0) -> torch.Tensor:
@@ -141,11 +149,19 @@ def _groups(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
 
 @torch.inference_mode()
 def score(fabric: Fabric, network: nn.Module, partition: Epochs) -> np.ndarray:
-    """Probabilities of the classes, float64 (samples, classes), in the partition's order."""
+    """Probabilities of the classes, float64 (samples, classes), in the partition's order, of all processes' shares.
+
+    network: without a wrapper, which would compute in step with other processes.
+    """
     network.eval()
-    with fabric.autocast():  # the average is not wrapped by Fabric
-        parts = [probabilities_of(network(to_inputs(batch.images, fabric.device))) for batch in partition.epoch(0)]
-    return torch.cat(parts).double().cpu().numpy()
+    parts, places = [], []
+    for batch in partition.epoch(0):
+        with fabric.autocast():
+            parts.append(probabilities_of(network(to_inputs(batch.images, fabric.device))))
+        places.append(batch.indices)
+    own = torch.cat(parts).double().cpu().numpy(), torch.cat(places).numpy()
+    scores, indices = (np.concatenate(shares) for shares in zip(*everyone(own), strict=True))
+    return scores[np.argsort(indices)]
 
 
 @torch.inference_mode()

@@ -7,6 +7,7 @@ from typing import final
 import torch
 
 from mammoscope.errors import MammoscopeError
+from mammoscope.training.processes import mean_of
 
 READ_EVERY_STEPS = 50  # the only moments inside an epoch when the host waits for the device
 
@@ -44,8 +45,8 @@ class RecentLosses:
         self._steps += 1
 
     def read(self) -> list[float]:
-        """By step, since the last time. Waits for the device."""
-        values = self._losses[: self._steps].tolist()
+        """By step, since the last time, over all processes. Waits for the device."""
+        values = mean_of(self._losses[: self._steps]).tolist()
         self._losses.zero_()
         self._steps = 0
         return values

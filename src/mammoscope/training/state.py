@@ -20,6 +20,7 @@ from mammoscope.errors import MammoscopeError
 from mammoscope.files import written_whole
 from mammoscope.training.device import restore_scaler, scaler_state
 from mammoscope.training.loop import Learner
+from mammoscope.training.processes import everyone, share
 from mammoscope.training.readings import Progress
 
 STATE = "state.safetensors"
@@ -44,7 +45,7 @@ class Trained:
             "schedule": learner.schedule.state_dict(),
             "scaler": scaler_state(self.fabric),
             "progress": asdict(self.progress),
-            "generators": generators(self.fabric.device),
+            "generators": everyone(generators(self.fabric.device)),
         }
 
     def restore(self, tree: Mapping[str, Tree]) -> None:
@@ -59,7 +60,8 @@ class Trained:
         restore_scaler(self.fabric, tree["scaler"])
         for name, value in tree["progress"].items():
             setattr(self.progress, name, value)
-        restore_generators(tree["generators"], self.fabric.device)
+        if len(tree["generators"]) == share().processes:  # else dropout draws anew, and nothing else does
+            restore_generators(tree["generators"][share().rank], self.fabric.device)
 
     def is_finite(self) -> bool:
         """Whether all weights are: a step may spoil them after a loss that was still finite. Waits for the device."""
