@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from mammoscope.vocabulary import (
     AbnormalityKind,
+    BatchNorm,
     Fusion,
+    HeadStart,
     ImageVariant,
     LossName,
     Precision,
@@ -126,6 +128,9 @@ class ModelConfig:
     trainable: Trainable = Trainable.all  # head: the backbone is frozen, its features are computed once
     drop_rate: float = 0.0
     drop_path_rate: float = 0.0
+    batch_norm: BatchNorm = BatchNorm.train
+    head_start: HeadStart = HeadStart.undecided
+    compile: bool = False  # by torch.compile: minutes at the start for faster steps, rounded a little differently
 
 
 @dataclass(kw_only=True, slots=True)
@@ -135,6 +140,10 @@ class LossConfig:
         None  # bce: weight of the positive class; null: negatives / positives as an epoch shows them (by_target: 1)
     )
     smoothing: float = 0.0
+    gamma: float | None = None  # focal: how much less a sample weighs that is well told already; 0: no less
+    alpha: float | None = (
+        None  # focal: weight of the positive class, 1 - alpha that of the other; null: as bce or cross_entropy has it
+    )
 
 
 @dataclass(kw_only=True, slots=True)
@@ -142,6 +151,10 @@ class OptimizerConfig:
     name: str
     lr: float
     weight_decay: float
+    momentum: float | None = None  # null: timm's own; optimizers without momentum take null alone
+    layer_decay: float | None = None  # each layer below the head learns at this fraction of the rate of the one above
+    backbone_lr_factor: float = 1.0  # the backbone learns at this fraction of `lr`, the head at `lr`
+    frozen_epochs: int = 0  # the head learns alone for so many epochs, then all does
 
 
 @dataclass(kw_only=True, slots=True)

@@ -59,6 +59,7 @@ def fit(
             epochs=config.trainer.epochs,
             clip_norm=config.trainer.clip_norm,
             pause=clock.is_due,
+            begin=learner.begin,
         ):
             if isinstance(moment, Pause):
                 state = {"training": trained.tree(), "best": _as_tree(best), "passed_s": clock.passed_s()}
@@ -128,7 +129,7 @@ def _learner(
         images,
         validation,
         draws,
-        trainable=config.model.trainable,
+        model=config.model,
         train_targets=[sample.target for sample in provenance.data.samples[Partition.train]],
         classes=len(CLASSES[config.target.name]),
         loss=config.loss,

@@ -11,6 +11,7 @@ from mammoscope.jobs.describe import describe_run
 from mammoscope.jobs.evidence import Report, log_evidence, log_look, show_results
 from mammoscope.jobs.fit import fit
 from mammoscope.jobs.gather import gather, say_partitions
+from mammoscope.jobs.head_start import start_head
 from mammoscope.jobs.provenance import Provenance, log_provenance, run_name, run_tags, write_local_config
 from mammoscope.jobs.publish import publish
 from mammoscope.jobs.resume import find_resumed
@@ -90,6 +91,7 @@ def _run(
     images, validation = _batches(config, provenance, draws)
     for partition, batches in ((Partition.train, images), (Partition.validation, validation)):
         log_look(tracker, batches, provenance.data.samples[partition], partition, config.target.name)
+    start_head(config, tracker.folder, classifier, provenance, validation, draws)
     fitted = fit(config, tracker, classifier, provenance, images, validation, draws)
     report = log_evidence(
         tracker,

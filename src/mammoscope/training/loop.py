@@ -57,9 +57,11 @@ def train_epochs(
     epochs: int,
     clip_norm: float | None,
     pause: Callable[[], bool],
+    begin: Callable[[int], None] | None = None,
 ) -> Iterator[Epoch | Pause]:
     """Goes on from `progress`. Yields after each epoch; between steps where `pause()` says so, and before validating.
 
+    begin: says what of the network learns in an epoch; None: all of it in each.
     The caller may stop at any of these, and go on from a Pause in another process.
 
     Raises MammoscopeError when the loss stops being finite.
@@ -67,6 +69,8 @@ def train_epochs(
     for number in range(progress.epoch, epochs):
         started = time.perf_counter()
         network.train()
+        if begin is not None:
+            begin(number)
         total = torch.zeros((), device=fabric.device) if progress.loss_sum is None else progress.loss_sum
         progress.epoch, progress.loss_sum = number, total
         images = 0  # in this process

@@ -1,0 +1,41 @@
+"""What the head knows before all of the network learns."""
+
+from pathlib import Path
+
+from mammoscope.config import TrainConfig
+from mammoscope.data.batches import Batches, plain_batches
+from mammoscope.data.draws import Draws
+from mammoscope.jobs.provenance import Provenance
+from mammoscope.models.classifier import Classifier
+from mammoscope.reporting.console import say
+from mammoscope.training.device import build_fabric
+from mammoscope.training.losses import build_loss
+from mammoscope.training.probe import start_from_probe
+from mammoscope.training.state import STATE
+from mammoscope.vocabulary import CLASSES, HeadStart, Partition
+
+
+def start_head(
+    config: TrainConfig, folder: Path, classifier: Classifier, provenance: Provenance, validation: Batches, draws: Draws
+) -> None:
+    """Fits it with `model.head_start=probe`; not where the run's `folder` has a state, which has its head already."""
+    if config.model.head_start is not HeadStart.probe or (folder / STATE).exists():
+        return
+    samples, size = provenance.data.samples[Partition.train], config.trainer.batch_size
+    images = plain_batches(
+        samples, provenance.data.stores, batch_size=size, pin=provenance.device.type == "cuda"
+    )  # features are computed once, so nothing is augmented
+    targets = [sample.target for sample in samples]
+    probe = start_from_probe(
+        build_fabric(provenance.device, provenance.precision),
+        classifier,
+        images,
+        validation,
+        draws,
+        build_loss(config.loss, targets, draws.share(), len(CLASSES[config.target.name])),
+        size,
+    )
+    say(
+        f"the head starts from a probe of {probe.epoch} epochs on frozen features: validation loss "
+        f"{probe.loss_before:.4f} before, {probe.loss:.4f} now"
+    )
