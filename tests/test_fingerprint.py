@@ -27,6 +27,16 @@ DIFFERENT = [
     ["trainer.precision=bf16"],
     ["trainer.sampling=by_target"],
     ["trainer.sampling=by_patient"],
+    ["optimizer=sgd"],
+    ["optimizer.layer_decay=0.7"],
+    ["optimizer.backbone_lr_factor=0.1"],
+    ["optimizer.frozen_epochs=1"],
+    ["model.batch_norm=frozen"],
+    ["model.head_start=probe"],
+    ["model.compile=true"],
+    ["loss=focal"],
+    ["loss=focal", "loss.gamma=1"],
+    ["loss=focal", "loss.alpha=0.3"],
 ]
 
 

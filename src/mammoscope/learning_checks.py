@@ -31,7 +31,7 @@ LEARNING_COMBINATIONS: tuple[tuple[Callable[[TrainConfig], bool], str], ...] = (
     (
         lambda c: c.loss.name is LossName.focal and (c.loss.pos_weight is not None or c.loss.smoothing > 0),
         "loss.pos_weight={config.loss.pos_weight} loss.smoothing={config.loss.smoothing}: loss=focal weighs the "
-        "classes by loss.alpha, and what smoothing keeps from being told too well, it passes over already; leave both out",
+        "classes by loss.alpha, and it passes over what is told well, which smoothing keeps from that; leave both out",
     ),
     (
         lambda c: (c.loss.name is LossName.focal) != (c.loss.gamma is not None),

@@ -75,9 +75,8 @@ class Classifier(nn.Module):
         if self.fusion is not None:
             return list(self.fusion.parameters())
         last = self.backbone.get_classifier()  # of distilled transformers, two
-        return [
-            parameter for layer in (last if isinstance(last, tuple) else (last,)) for parameter in layer.parameters()
-        ]
+        layers = last if isinstance(last, tuple) else (last,)
+        return [parameter for layer in layers for parameter in layer.parameters()]
 
     @property
     def head(self) -> nn.Linear:

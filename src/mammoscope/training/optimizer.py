@@ -27,7 +27,7 @@ def check_optimizer(optimizer: OptimizerConfig) -> None:
 
 
 def build_optimizer(optimizer: OptimizerConfig, network: nn.Module) -> torch.optim.Optimizer:
-    """timm's, which spares biases and norms from weight decay. A Classifier's layers may learn at rates of their own."""
+    """timm's, which spares biases and norms from weight decay. Layers of a Classifier may have rates of their own."""
     arguments: dict[str, Any] = {"lr": optimizer.lr, "weight_decay": optimizer.weight_decay}
     if optimizer.momentum is not None:
         arguments["momentum"] = optimizer.momentum
