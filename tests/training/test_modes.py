@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from timm.layers import DropPath
 
 from mammoscope.config import ImageConfig, LossConfig, ModelConfig, OptimizerConfig, ScheduleConfig, TargetConfig
 from mammoscope.data.batches import Batch
@@ -111,7 +111,7 @@ def test_batch_norm_moves_unless_told_otherwise():
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 4, 5])
 def test_a_training_that_is_gone_on_with_thaws_where_it_would_have(stop_after: int, tmp_path):
-    """Stopped in the frozen epoch, at its end, and in the next: the last bit is the same as of one that never stopped."""
+    """Stopped in the frozen epoch, at its end, and in the next: the weights are those of one that never stopped."""
     whole, _, moments = a_training(frozen_epochs=1)
     expected = epoch_by_epoch(whole, moments)[-1]
     _, trained, moments = a_training(frozen_epochs=1)
@@ -139,9 +139,7 @@ def test_dropped_paths_reach_timm():
             LossConfig(name=LossName.bce),
             TargetConfig(name=TargetPolicy.malignancy),
         )
-        return [
-            m.drop_prob for m in classifier.modules() if type(m).__name__ == "DropPath" and isinstance(m, nn.Module)
-        ]
+        return [module.drop_prob for module in classifier.modules() if isinstance(module, DropPath)]
 
     assert max(rates(0.3)) == pytest.approx(0.3)
     assert not any(rates(0.0))

@@ -41,7 +41,7 @@ def test_the_head_tells_the_classes_before_anything_else_has_learnt():
     loss = build_loss(BCE, [0, 1], np.ones(2))
     train, validation = Stripes(0), Stripes(1)
 
-    probe = start_from_probe(fabric, classifier, train, validation, Draws([0] * 40, seed=0), loss, batch_size=20)
+    probe = start_from_probe(fabric, classifier, train, validation, Draws([0] * 40, seed=0), loss, batch_size=5)
 
     moved = {name for name, tensor in classifier.state_dict().items() if not torch.equal(tensor, before[name])}
     assert moved == {"backbone.classifier.weight", "backbone.classifier.bias"}
@@ -82,5 +82,5 @@ def test_a_network_without_batch_norm_has_none_to_freeze(tmp_path):
     model = ModelConfig(
         name="c", backbone=backbone, weights=str(tmp_path / "w.safetensors"), batch_norm=BatchNorm.frozen
     )
-    with pytest.raises(MammoscopeError, match="model.batch_norm=frozen: convnext_atto has no batch norm; allowed: tr"):
+    with pytest.raises(MammoscopeError, match=r"model\.batch_norm=frozen: convnext_atto has no batch norm"):
         build_classifier(model, size, BCE, MALIGNANCY)

@@ -15,8 +15,8 @@ from mammoscope.training.head import FeatureBatches, FrozenHead
 from mammoscope.training.loop import Epochs
 from mammoscope.training.losses import Loss
 
-# As model.trainable=head has them; features are standardised, so these suit every backbone. Seconds in all.
-EPOCHS, LR, WEIGHT_DECAY = 30, 5e-4, 0.01
+# Features are standardised, so these suit every backbone; what has overfitted is not kept. Seconds in all.
+EPOCHS, LR, WEIGHT_DECAY = 30, 1e-3, 0.01
 
 
 @dataclass(frozen=True, slots=True)
