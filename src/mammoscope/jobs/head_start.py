@@ -36,6 +36,6 @@ def start_head(
         size,
     )
     say(
-        f"the head starts from a probe of {probe.epoch} epochs on frozen features: validation loss "
+        f"the head starts from a probe of frozen features, ridge {probe.ridge:g}: validation loss "
         f"{probe.loss_before:.4f} before, {probe.loss:.4f} now"
     )

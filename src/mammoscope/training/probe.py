@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 from mammoscope.data.draws import Draws
 from mammoscope.models.classifier import Classifier
@@ -15,13 +16,13 @@ from mammoscope.training.head import FeatureBatches, FrozenHead
 from mammoscope.training.loop import Epochs
 from mammoscope.training.losses import Loss
 
-# Features are standardised, so these suit every backbone; what has overfitted is not kept. Seconds in all.
-EPOCHS, LR, WEIGHT_DECAY = 30, 1e-3, 0.01
+# From strong to weak: a ridge too weak learns the training samples by heart, and validation says which is.
+RIDGES = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    epoch: int  # counted from 1: the one that was kept
+    ridge: float  # the one of RIDGES that was kept
     loss_before: float  # of validation, by a head that knows nothing
     loss: float  # of validation
 
@@ -35,39 +36,47 @@ def start_from_probe(
     loss: Loss,
     batch_size: int,
 ) -> Probe:
-    """Leaves the head of the epoch with the lowest validation loss in the classifier, all of which may learn again.
+    """Leaves the head with the lowest validation loss in the classifier, all of which may learn again.
 
-    train: every sample in its order, as prepared; `draws` says what an epoch shows.
+    train: every sample in its order, as prepared; of these the head is fitted on what `draws` shows in the first epoch.
     """
     classifier.to(fabric.device)
     head = FrozenHead(fabric, classifier, train, validation, draws, batch_size)
-    probe = _fit(fabric, head, loss)
+    head.network.to(fabric.device)
+    probe = _fit(head, loss)
     head.fold()
     classifier.requires_grad_(True)
     return probe
 
 
-def _fit(fabric: Fabric, head: FrozenHead, loss: Loss) -> Probe:
-    network = head.network.to(fabric.device)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=LR, weight_decay=WEIGHT_DECAY)
-    before = best = _loss_on(network, head.validation, loss)
-    kept, kept_weights = 0, _copy(network)
-    for number in range(EPOCHS):
-        for batch in head.train.epoch(number):
-            optimizer.zero_grad(set_to_none=True)
-            loss(network(batch.images), batch.targets.to(fabric.device)).backward()
-            optimizer.step()
-        now = _loss_on(network, head.validation, loss)
-        if now < best:
-            best, kept, kept_weights = now, number + 1, _copy(network)
-    network.load_state_dict(kept_weights)
-    return Probe(kept, before, best)
+def _fit(head: FrozenHead, loss: Loss) -> Probe:
+    network = head.network
+    shown = list(head.train.epoch(0))
+    features, targets = torch.cat([batch.images for batch in shown]), torch.cat([batch.targets for batch in shown])
+    before = _loss_on(network, head.validation, loss)
+    fitted = []
+    for ridge in RIDGES:  # each goes on from the one before, which is near
+        _minimise(network, features, targets.to(features.device), loss, ridge)
+        weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+        fitted.append((_loss_on(network, head.validation, loss), ridge, weights))
+    least, ridge, weights = min(fitted, key=lambda each: each[0])
+    network.load_state_dict(weights)
+    return Probe(ridge, before, least)
+
+
+def _minimise(network: nn.Linear, features: torch.Tensor, targets: torch.Tensor, loss: Loss, ridge: float) -> None:
+    """loss + ridge / 2 x the sum of squared weights (not of the bias), on all features at once: no rate to choose."""
+    optimizer = torch.optim.LBFGS(network.parameters(), max_iter=100, line_search_fn="strong_wolfe")
+
+    def value() -> torch.Tensor:
+        optimizer.zero_grad()
+        total = loss(network(features), targets) + 0.5 * ridge * network.weight.square().sum()
+        total.backward()
+        return total
+
+    optimizer.step(value)  # type: ignore[arg-type]
 
 
 @torch.no_grad()
-def _loss_on(network: torch.nn.Linear, batches: FeatureBatches, loss: Loss) -> float:
+def _loss_on(network: nn.Linear, batches: FeatureBatches, loss: Loss) -> float:
     return float(loss(network(batches.features), batches.targets.to(batches.features.device)))
-
-
-def _copy(network: torch.nn.Linear) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
