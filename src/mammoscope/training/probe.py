@@ -17,7 +17,7 @@ from mammoscope.training.loop import Epochs
 from mammoscope.training.losses import Loss
 
 # From strong to weak: a ridge too weak learns the training samples by heart, and validation says which is.
-RIDGES = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+RIDGES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,13 @@ def _fit(head: FrozenHead, loss: Loss) -> Probe:
     network = head.network
     shown = list(head.train.epoch(0))
     features, targets = torch.cat([batch.images for batch in shown]), torch.cat([batch.targets for batch in shown])
+    # Penalised are the classifier's own weights, in units of a mean feature. Those of standardised features would let
+    # one that hardly varies have a weight of thousands, and as soon as the backbone learns such features move.
+    own = head.std.square().mean().sqrt() / head.std
     before = _loss_on(network, head.validation, loss)
     fitted = []
     for ridge in RIDGES:  # each goes on from the one before, which is near
-        _minimise(network, features, targets.to(features.device), loss, ridge)
+        _minimise(network, features, targets.to(features.device), loss, ridge * own.square())
         weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
         fitted.append((_loss_on(network, head.validation, loss), ridge, weights))
     least, ridge, weights = min(fitted, key=lambda each: each[0])
@@ -64,17 +67,22 @@ def _fit(head: FrozenHead, loss: Loss) -> Probe:
     return Probe(ridge, before, least)
 
 
-def _minimise(network: nn.Linear, features: torch.Tensor, targets: torch.Tensor, loss: Loss, ridge: float) -> None:
-    """loss + ridge / 2 x the sum of squared weights (not of the bias), on all features at once: no rate to choose."""
+def _minimise(
+    network: nn.Linear, features: torch.Tensor, targets: torch.Tensor, loss: Loss, ridge: torch.Tensor
+) -> None:
+    """loss + the sum of ridge / 2 x squared weights (not of the bias), on all features at once: no rate to choose.
+
+    ridge: (features,).
+    """
     optimizer = torch.optim.LBFGS(network.parameters(), max_iter=100, line_search_fn="strong_wolfe")
 
     def value() -> torch.Tensor:
         optimizer.zero_grad()
-        total = loss(network(features), targets) + 0.5 * ridge * network.weight.square().sum()
+        total = loss(network(features), targets) + 0.5 * (ridge * network.weight.square()).sum()
         total.backward()
         return total
 
-    optimizer.step(value)  # type: ignore[arg-type]
+    optimizer.step(value)
 
 
 @torch.no_grad()
