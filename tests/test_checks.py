@@ -110,6 +110,8 @@ IMPOSSIBLE = [
     ([*OWN, "image=released_crop"], "image=released_crop: a table has no patches that were published"),
     ([*OWN, "split=official"], "split=official: a scheme of CBIS-DDSM; a table is split by its column"),
     (["split.name=carved"], "data.name=mass split.name=carved: names of a table's data"),
+    (["debug=one_batch", "resume=auto"], "resume=auto with debug=one_batch: nothing is tracked"),
+    (["debug=lr_range", "model.trainable=head"], "debug=lr_range with model.trainable=head: a last layer"),
     (["trainer.epochs=3", "schedule.warmup_epochs=3"], "schedule.warmup_epochs=3.0: with trainer.epochs=3"),
 ]
 
@@ -141,6 +143,12 @@ ALSO = [
     (["model.trainable=head", "model.head_start=probe"], "model.trainable=head: the backbone does not learn"),
     (["model.weights=none", "model.head_start=probe"], "model.weights=none: features of a random backbone"),
     (["model.weights=none", "optimizer.frozen_epochs=1"], "model.weights=none: features of a random backbone"),
+    (["debug=one_batch", "debug.steps=1"], "debug.steps=1: allowed: 10 to 100000"),
+    (["debug=one_batch", "debug.log_loss=0"], "debug.log_loss=0.0: allowed: above 0"),
+    (["debug=one_batch", "debug.lr_to=1"], "debug.lr_to=1.0: allowed: above 0, to 10, for debug=lr_range"),
+    (["debug=lr_range", "debug.lr_from=nan"], "debug.lr_from=nan: allowed: above 0"),
+    (["debug=lr_range", "debug.lr_from=2"], "debug.lr_to=1.0: allowed: above debug.lr_from=2.0"),
+    (["debug=lr_range", "debug.folder="], "debug.folder=: allowed: a folder"),
     (["store.root="], "store.root is blank"),
     (["source=cbis_ddsm", "source.root="], "source.root is blank"),
 ]

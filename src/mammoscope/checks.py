@@ -9,7 +9,7 @@ from pathlib import Path
 from mammoscope.config import PhantomConfig, PrepareConfig, TrainConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.files import refuse_inside
-from mammoscope.learning_checks import LEARNING_COMBINATIONS
+from mammoscope.learning_checks import LEARNING_COMBINATIONS, check_debug
 from mammoscope.table_checks import TABLE_COMBINATIONS
 from mammoscope.vocabulary import (
     CLASSES,
@@ -32,6 +32,7 @@ def check_config(config: TrainConfig) -> None:
             raise MammoscopeError(f"{key}={value}: allowed: {allowed}")
     check_phantom(config.phantom)
     part_of(config.prepare)
+    check_debug(config)
     _check_places(config)
     for makes_no_sense, reason in _COMBINATIONS:
         if makes_no_sense(config):

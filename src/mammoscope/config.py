@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mammoscope.vocabulary import (
     AbnormalityKind,
     BatchNorm,
+    Debug,
     Fusion,
     HeadStart,
     ImageVariant,
@@ -189,6 +190,16 @@ class TrackingConfig:
 
 
 @dataclass(kw_only=True, slots=True)
+class DebugConfig:
+    name: Debug
+    steps: int
+    log_loss: float | None = None  # one_batch: what it must come to
+    lr_from: float | None = None  # lr_range: of the first step
+    lr_to: float | None = None  # lr_range: of the last step
+    folder: str | None = None  # lr_range: where its table and its picture go
+
+
+@dataclass(kw_only=True, slots=True)
 class TrainConfig:
     source: SourceConfig
     phantom: PhantomConfig
@@ -206,5 +217,6 @@ class TrainConfig:
     schedule: ScheduleConfig
     trainer: TrainerConfig
     tracking: TrackingConfig
+    debug: DebugConfig | None = None  # something to find out, in place of a run
     seed: int = 0
     resume: str | None = None  # a run to go on with (id, start of one, name), or auto: the latest unfinished one alike

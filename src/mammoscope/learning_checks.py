@@ -1,9 +1,12 @@
 """What losses, optimizers and networks cannot be told together, as rows of checks._COMBINATIONS."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from mammoscope.config import TrainConfig
-from mammoscope.vocabulary import CLASSES, BatchNorm, HeadStart, LossName, Trainable
+from mammoscope.errors import MammoscopeError
+from mammoscope.files import refuse_inside
+from mammoscope.vocabulary import CLASSES, BatchNorm, Debug, HeadStart, LossName, Trainable
 
 
 def _needs_weights(config: TrainConfig) -> bool:
@@ -16,6 +19,42 @@ def _how_the_backbone_learns(config: TrainConfig) -> bool:
     optimizer = config.optimizer
     has_rates = optimizer.layer_decay is not None or optimizer.backbone_lr_factor != 1
     return has_rates or config.model.compile or _needs_weights(config)
+
+
+def check_debug(config: TrainConfig) -> None:
+    """Raises MammoscopeError that names the key, its value and what is allowed."""
+    debug = config.debug
+    if debug is None:
+        return
+    finds_rate = debug.name is Debug.lr_range
+    low, high = debug.lr_from, debug.lr_to
+    limits = (
+        ("steps", debug.steps, 10 <= debug.steps <= 100_000, "10 to 100000"),
+        (
+            "log_loss",
+            debug.log_loss,
+            _fits(debug.log_loss, not finds_rate),
+            "above 0, to 10, for debug=one_batch",
+        ),
+        ("lr_from", low, _fits(low, finds_rate), "above 0, to 10, for debug=lr_range"),
+        ("lr_to", high, _fits(high, finds_rate), "above 0, to 10, for debug=lr_range"),
+        ("lr_to", high, low is None or high is None or low < high, f"above debug.lr_from={low}"),
+        (
+            "folder",
+            debug.folder,
+            finds_rate == bool((debug.folder or "").strip()),
+            "a folder, for debug=lr_range",
+        ),
+    )
+    for key, value, fits, allowed in limits:
+        if not fits:
+            raise MammoscopeError(f"debug.{key}={value}: allowed: {allowed}")
+    if debug.folder is not None and config.source.root is not None:
+        refuse_inside(Path(config.source.root), Path(debug.folder), f"debug.folder={debug.folder}")
+
+
+def _fits(value: float | None, is_asked: bool) -> bool:
+    return (value is not None) == is_asked and (value is None or 0 < value <= 10)
 
 
 LEARNING_COMBINATIONS: tuple[tuple[Callable[[TrainConfig], bool], str], ...] = (
@@ -77,6 +116,16 @@ LEARNING_COMBINATIONS: tuple[tuple[Callable[[TrainConfig], bool], str], ...] = (
         lambda c: c.model.trainable is Trainable.head and c.model.drop_rate > 0,
         "model.drop_rate={config.model.drop_rate}: features of a frozen backbone (model.trainable=head) are computed "
         "once, nothing is dropped; use model.trainable=all",
+    ),
+    (
+        lambda c: c.debug is not None and c.resume is not None,
+        "resume={config.resume} with debug={config.debug.name}: nothing is tracked, so nothing can be gone on with; "
+        "leave one of them out",
+    ),
+    (
+        lambda c: c.debug is not None and c.model.trainable is Trainable.head,
+        "debug={config.debug.name} with model.trainable=head: a last layer on features that are computed once learns "
+        "otherwise than a network; use model.trainable=all",
     ),
     (
         lambda c: c.schedule.warmup_epochs >= c.trainer.epochs and c.schedule.warmup_epochs > 1,

@@ -139,6 +139,13 @@ class BatchNorm(StrEnum):
     frozen = "frozen"  # those that came with the pretrained weights
 
 
+class Debug(StrEnum):
+    """What a command does in place of a run."""
+
+    one_batch = "one_batch"
+    lr_range = "lr_range"
+
+
 class HeadStart(StrEnum):
     """What the last layer is when training begins."""
 

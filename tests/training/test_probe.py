@@ -50,7 +50,7 @@ def test_the_head_tells_the_classes_before_anything_else_has_learnt():
     assert probe.loss < 0.3 * probe.loss_before
     told = torch.from_numpy(score(fabric, classifier, validation)[:, 1])
     wanted = (torch.arange(40) % 2).double()
-    assert torch.nn.functional.binary_cross_entropy(told, wanted).item() == pytest.approx(probe.loss, rel=1e-3)
+    assert torch.nn.functional.binary_cross_entropy(told, wanted).item() == pytest.approx(probe.loss, rel=1e-2)
 
 
 @pytest.mark.parametrize(
