@@ -70,6 +70,7 @@ def begin(
         validation=Blobs(),
         accumulate=accumulate,
         clip_norm=clip_norm,
+        begin=None,
         weights=raw.state_dict,
     )
     return Trained(fabric, learner, Progress())

@@ -43,7 +43,7 @@ def a_head(loss: LossName = LossName.bce, groups: Sequence[int] = (0,) * 12):
 
 
 def test_the_folded_classifier_scores_images_as_the_head_scores_features():
-    for loss in LossName:
+    for loss in (LossName.bce, LossName.cross_entropy):
         fabric, classifier, head, images = a_head(loss)
         nn.init.normal_(head.network.weight, generator=torch.Generator().manual_seed(1))
         nn.init.normal_(head.network.bias, generator=torch.Generator().manual_seed(2))

@@ -26,6 +26,11 @@ def joined(config: TrainConfig, device: torch.device) -> Iterator[None]:
                 "model.trainable=head under torchrun: its features are computed once and one layer learns, which one "
                 "process does in seconds; allowed: python train.py"
             )
+        if share.processes > 1 and config.optimizer.frozen_epochs:
+            raise MammoscopeError(
+                f"optimizer.frozen_epochs={config.optimizer.frozen_epochs} under torchrun: processes agree when they "
+                "begin on the weights whose gradients they share; allowed: 0, or python train.py"
+            )
         if config.trainer.batch_size < 2 * share.processes:
             raise MammoscopeError(
                 f"trainer.batch_size={config.trainer.batch_size}: is shared by {share.processes} processes; allowed: "

@@ -11,7 +11,7 @@ from mammoscope.errors import MammoscopeError
 from mammoscope.jobs.training import Training
 from mammoscope.reporting.console import say
 from mammoscope.training.device import safer
-from mammoscope.training.loop import loss_of
+from mammoscope.training.loop import loss_of, wake
 from mammoscope.training.processes import everyone
 from mammoscope.training.readings import NotFinite
 from mammoscope.training.state import Trained, Tree
@@ -67,7 +67,7 @@ def _batches_of(trained: Trained, found: NotFinite) -> list[Batch]:
 def _is_finite(trained: Trained, batches: list[Batch]) -> bool:
     """Whether the loss is, and all that follows from it for the weights."""
     learner = trained.learner
-    learner.network.train()
+    wake(learner, trained.progress.epoch)
     learner.optimizer.zero_grad(set_to_none=True)
     for place, batch in enumerate(batches):
         loss = loss_of(trained.fabric, learner, batch, trained.progress, place)

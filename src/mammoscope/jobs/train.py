@@ -14,6 +14,7 @@ from mammoscope.jobs.describe import describe_run
 from mammoscope.jobs.evidence import Report, log_evidence, log_look, show_results
 from mammoscope.jobs.fit import fit
 from mammoscope.jobs.gather import gather, say_partitions
+from mammoscope.jobs.head_start import start_head
 from mammoscope.jobs.joined import joined
 from mammoscope.jobs.provenance import Provenance, log_provenance, run_name, run_tags, write_local_config
 from mammoscope.jobs.publish import publish
@@ -118,6 +119,7 @@ def _run(
     training = _training(config, tracker, classifier, provenance)
     for partition, batches in ((Partition.train, training.images), (Partition.validation, training.validation)):
         log_look(tracker, batches, provenance.data.samples[partition], partition, config.target.name)
+    start_head(config, tracker.folder, classifier, provenance, training.draws)
     fitted, precision = fit(training)
     provenance = replace(provenance, precision=precision)
     tracker.tags({"precision": str(precision)})

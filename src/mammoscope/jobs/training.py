@@ -37,7 +37,7 @@ class Training:
             self.images,
             self.validation,
             self.draws,
-            trainable=config.model.trainable,
+            model=config.model,
             train_targets=[sample.target for sample in self.provenance.data.samples[Partition.train]],
             classes=len(CLASSES[config.target.name]),
             loss=config.loss,

@@ -60,7 +60,7 @@ class FrozenHead:
         """train: every sample in its order, of which `draws` then says what an epoch shows."""
         self._classifier = classifier.requires_grad_(False)
         features, targets = _features(fabric, classifier, train.epoch(0))
-        self._mean, self._std = features.mean(dim=0), features.std(dim=0).clamp_min(1e-6)
+        self._mean, self.std = features.mean(dim=0), features.std(dim=0).clamp_min(1e-6)
         self.train = FeatureBatches(self._standard(features), targets, draws, batch_size)
         features, targets = _features(fabric, classifier, validation.epoch(0))
         self.validation = FeatureBatches(self._standard(features), targets, None, batch_size)
@@ -69,13 +69,13 @@ class FrozenHead:
         nn.init.zeros_(self.network.bias)
 
     def _standard(self, features: torch.Tensor) -> torch.Tensor:
-        return (features - self._mean) / self._std
+        return (features - self._mean) / self.std
 
     @torch.no_grad()
     def folded(self, learnt: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """The classifier's weights, with what `network` has learnt as its own head."""
         head = self._classifier.head
-        weight = learnt["weight"] / self._std
+        weight = learnt["weight"] / self.std
         head.weight.copy_(weight)
         if head.bias is not None:
             head.bias.copy_(learnt["bias"] - weight @ self._mean)

@@ -7,7 +7,7 @@ from lightning_fabric import Fabric
 from timm.utils import ModelEmaV3
 from torch import nn
 
-from mammoscope.config import LossConfig, OptimizerConfig, ScheduleConfig, TrainerConfig
+from mammoscope.config import LossConfig, ModelConfig, OptimizerConfig, ScheduleConfig, TrainerConfig
 from mammoscope.data.batches import Batches
 from mammoscope.data.draws import Draws
 from mammoscope.models.classifier import Classifier
@@ -15,6 +15,7 @@ from mammoscope.training.head import FrozenHead
 from mammoscope.training.loop import Epochs, Learner
 from mammoscope.training.losses import build_loss
 from mammoscope.training.mixup import Mixup
+from mammoscope.training.modes import modes_of
 from mammoscope.training.optimizer import build_optimizer, build_schedule
 from mammoscope.training.processes import share
 from mammoscope.vocabulary import Trainable
@@ -27,7 +28,7 @@ def build_learner(
     validation: Batches,
     draws: Draws,
     *,
-    trainable: Trainable,
+    model: ModelConfig,
     train_targets: Sequence[int],
     classes: int,
     loss: LossConfig,
@@ -37,22 +38,25 @@ def build_learner(
     mixup_alpha: float,
     seed: int,
 ) -> Learner:
-    """Moves the classifier to the device; with `trainable=head` also computes all features, once.
+    """Moves the classifier to the device; with `model.trainable=head` also computes all features, once.
 
     draws: what an epoch shows of the training samples, whose targets are `train_targets`.
     """
     if trainer.channels_last:
         classifier.to(memory_format=torch.channels_last)
+    if model.compile:
+        classifier.compile()  # in place: tensors keep their names
     network: nn.Module = classifier
     epochs: tuple[Epochs, Epochs] = (train, validation)
     batches, head = len(train), None
-    if trainable is Trainable.head:
+    if model.trainable is Trainable.head:
         classifier.to(fabric.device)
         head = FrozenHead(fabric, classifier, train, validation, draws, trainer.batch_size)
         network, epochs, batches = head.network, (head.train, head.validation), len(head.train)
     if share().processes > 1 and fabric.device.type == "cuda":  # gloo has no such layer: docs/training.md
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
     built = build_optimizer(optimizer, network)
+    modes = modes_of(model, optimizer, classifier)
     bare = network
     network, built = fabric.setup(network, built)
     average = _average(bare, trainer.ema_decay)
@@ -75,6 +79,7 @@ def build_learner(
         validation=epochs[1],
         accumulate=trainer.accumulate_batches,
         clip_norm=trainer.clip_norm,
+        begin=None if modes is None else modes.begin,
         weights=weights,
     )
 

@@ -42,6 +42,7 @@ class Learner:
     validation: Epochs
     accumulate: int  # batches a step
     clip_norm: float | None
+    begin: Callable[[int], None] | None  # says what of the network learns in an epoch; None: all of it in each
     weights: Callable[[], dict[str, torch.Tensor]]  # the classifier's, with what was learnt so far
 
     @property
@@ -81,7 +82,7 @@ def train_epochs(
     recent = RecentLosses(fabric.device)
     for number in range(progress.epoch, epochs):
         started, images = time.perf_counter(), 0
-        learner.network.train()
+        wake(learner, number)
         for batches in _groups(learner.train.epoch(number, progress.steps * learner.accumulate), learner.accumulate):
             _step(fabric, learner, batches, progress, recent)
             images += sum(len(batch.targets) for batch in batches)
@@ -102,6 +103,12 @@ def train_epochs(
         train_loss = progress.epoch_loss / max(progress.steps, 1)
         progress.next_epoch()
         yield Epoch(number, train_loss, probabilities, _lr(learner), time.perf_counter() - started, images_per_s)
+
+
+def wake(learner: Learner, epoch: int) -> None:
+    learner.network.train()
+    if learner.begin is not None:
+        learner.begin(epoch)
 
 
 def _step(fabric: Fabric, learner: Learner, batches: list[Batch], progress: Progress, recent: RecentLosses) -> None:
