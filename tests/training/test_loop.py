@@ -7,9 +7,10 @@ from mammoscope.config import LossConfig, OptimizerConfig, ScheduleConfig
 from mammoscope.data.batches import Batch
 from mammoscope.errors import MammoscopeError
 from mammoscope.training.device import build_fabric, seed_everything
-from mammoscope.training.loop import score, train_epochs
+from mammoscope.training.loop import Epoch, score, train_epochs
 from mammoscope.training.losses import build_loss
 from mammoscope.training.optimizer import build_optimizer, build_schedule
+from mammoscope.training.state import Progress
 from mammoscope.vocabulary import LossName, Precision, ScheduleName
 
 
@@ -23,8 +24,8 @@ class Blobs:
         if poison:
             self.features[13] = float("nan")
 
-    def epoch(self, number: int):
-        for picks in torch.arange(40).split(10):
+    def epoch(self, number: int, start: int = 0):
+        for picks in torch.arange(40).split(10)[start:]:
             yield Batch(self.features[picks], self.targets[picks], picks)
 
 
@@ -41,10 +42,20 @@ def run(train: Blobs, epochs: int = 5, *, lr: float = 0.05, clip_norm: float | N
         steps_per_epoch=4,
     )
     loss = build_loss(LossConfig(name=LossName.bce), [0, 1], np.ones(2))
-    seen = list(
-        train_epochs(fabric, network, optimizer, schedule, loss, train, Blobs(), epochs=epochs, clip_norm=clip_norm)
+    moments = train_epochs(
+        fabric,
+        network,
+        optimizer,
+        schedule,
+        loss,
+        train,
+        Blobs(),
+        Progress(),
+        epochs=epochs,
+        clip_norm=clip_norm,
+        pause=lambda: False,
     )
-    return network, seen
+    return network, [moment for moment in moments if isinstance(moment, Epoch)]
 
 
 def test_it_learns_and_reports_each_epoch():
@@ -87,6 +98,18 @@ def test_the_caller_may_stop_at_any_epoch():
         steps_per_epoch=4,
     )
     loss = build_loss(LossConfig(name=LossName.bce), [0, 1], np.ones(2))
-    epochs = train_epochs(fabric, network, optimizer, schedule, loss, Blobs(), Blobs(), epochs=9, clip_norm=None)
-    assert next(epochs).number == 0
-    epochs.close()
+    moments = train_epochs(
+        fabric,
+        network,
+        optimizer,
+        schedule,
+        loss,
+        Blobs(),
+        Blobs(),
+        Progress(),
+        epochs=9,
+        clip_norm=None,
+        pause=lambda: False,
+    )
+    assert next(moment for moment in moments if isinstance(moment, Epoch)).number == 0
+    moments.close()

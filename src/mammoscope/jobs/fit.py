@@ -24,6 +24,7 @@ from mammoscope.training.checkpoint import Checkpoints
 from mammoscope.training.device import Fabric, build_fabric
 from mammoscope.training.learner import Learner, build_learner
 from mammoscope.training.loop import Epoch, Pause, train_epochs
+from mammoscope.training.readings import LossCurve, Reading
 from mammoscope.training.state import Progress, Trained, Tree
 from mammoscope.vocabulary import CLASSES, Level, Partition
 
@@ -45,7 +46,7 @@ def fit(
     learner = _learner(config, fabric, classifier, provenance, images, validation, draws)
     trained = Trained(fabric, learner.network, learner.optimizer, learner.schedule, Progress())
     with stopped_between_steps() as stop, Checkpoints(tracker.folder) as checkpoints:
-        best, passed_s = _take_up(config, provenance, trained, checkpoints.load())
+        best, passed_s, curve = _take_up(config, provenance, trained, checkpoints.load())
         clock = _Clock(passed_s, config.trainer.checkpoint_every_s, stop)
         for moment in train_epochs(
             fabric,
@@ -59,10 +60,14 @@ def fit(
             epochs=config.trainer.epochs,
             clip_norm=config.trainer.clip_norm,
             pause=clock.is_due,
+            curve=curve,
         ):
+            if isinstance(moment, Reading):
+                tracker.metrics({"step/train/loss": moment.loss, "step/train/lr": moment.lr}, step=moment.step)
+                continue
             if isinstance(moment, Pause):
                 state = {"training": trained.tree(), "best": _as_tree(best), "passed_s": clock.passed_s()}
-                checkpoints.keep(state, None if best is None else best.epoch)
+                checkpoints.keep(state | {"curve": curve.before}, None if best is None else best.epoch)
                 clock.kept()
                 if stop:
                     _say_stop(trained.progress, tracker)
@@ -140,20 +145,20 @@ def _learner(
 
 def _take_up(
     config: TrainConfig, provenance: Provenance, trained: Trained, state: Tree | None
-) -> tuple[Fitted | None, float]:
-    """Puts the state back; gives the best epoch of before, and the seconds that all of it took."""
+) -> tuple[Fitted | None, float, LossCurve]:
+    """Puts the state back; gives the best epoch of before, the seconds that all of it took, and the curve of losses."""
     if state is None:
-        return None, 0.0
+        return None, 0.0, LossCurve()
     trained.restore(state["training"])
     progress = trained.progress
     say(f"going on in epoch {progress.epoch + 1}, after {progress.steps} of its steps")
-    kept = state["best"]
+    kept, curve = state["best"], LossCurve(state["curve"])
     if kept is None:
-        return None, state["passed_s"]
+        return None, state["passed_s"], curve
     probabilities = kept["probabilities"].numpy()
     predictions = _predictions(config, provenance, probabilities)
     best = Fitted(predictions, probabilities, kept["auc"], kept["epoch"], kept["epochs"], kept["seconds"])
-    return best, state["passed_s"]
+    return best, state["passed_s"], curve
 
 
 def _as_tree(best: Fitted | None) -> Tree | None:

@@ -13,6 +13,7 @@ from torch import nn
 from mammoscope.data.batches import Batch, to_inputs
 from mammoscope.errors import MammoscopeError
 from mammoscope.models.classifier import probabilities_of
+from mammoscope.training.readings import LossCurve, Reading
 from mammoscope.training.state import Progress
 
 READ_EVERY_STEPS = 50  # the only moments inside an epoch when the host waits for the device
@@ -57,13 +58,18 @@ def train_epochs(
     epochs: int,
     clip_norm: float | None,
     pause: Callable[[], bool],
-) -> Iterator[Epoch | Pause]:
+    curve: LossCurve | None = None,
+) -> Iterator[Epoch | Pause | Reading]:
     """Goes on from `progress`. Yields after each epoch; between steps where `pause()` says so, and before validating.
+
+    A Reading comes after each READ_EVERY_STEPS steps of the whole training, and after its last. It comes before a
+    Pause of the same moment, so whoever keeps the state has been told all that came before it.
 
     The caller may stop at any of these, and go on from a Pause in another process.
 
     Raises MammoscopeError when the loss stops being finite.
     """
+    curve = curve or LossCurve()
     for number in range(progress.epoch, epochs):
         started = time.perf_counter()
         network.train()
@@ -83,17 +89,21 @@ def train_epochs(
             images += len(batch.targets)
             progress.steps += 1
             # once in a while: look at what the device has
-            if progress.steps % READ_EVERY_STEPS == 0:
-                _require_finite(total, number, progress.steps)
+            if (done := schedule.last_epoch) % READ_EVERY_STEPS == 0:  # which counts steps, over all epochs
+                loss_sum = _require_finite(total, number, progress.steps)
+                yield Reading(done, curve.read(loss_sum, READ_EVERY_STEPS), _lr(schedule))
             if pause():
                 yield Pause(is_trained=False)
-        train_loss = _require_finite(total, number, progress.steps) / max(progress.steps, 1)
+        loss_sum = _require_finite(total, number, progress.steps)
         images_per_s = images / (time.perf_counter() - started)
+        if number + 1 == epochs and (left := schedule.last_epoch % READ_EVERY_STEPS):
+            yield Reading(schedule.last_epoch, (curve.before + loss_sum) / left, _lr(schedule))
         yield Pause(is_trained=True)
         probabilities = score(fabric, network, validation)
-        lr = float(schedule.get_last_lr()[0])
+        train_loss = loss_sum / max(progress.steps, 1)
+        curve.end_epoch(loss_sum)
         progress.epoch, progress.steps, progress.loss_sum = number + 1, 0, None
-        yield Epoch(number, train_loss, probabilities, lr, time.perf_counter() - started, images_per_s)
+        yield Epoch(number, train_loss, probabilities, _lr(schedule), time.perf_counter() - started, images_per_s)
 
 
 @torch.inference_mode()
@@ -111,6 +121,11 @@ def score_images(fabric: Fabric, network: nn.Module, images: np.ndarray, *, at_o
     batches = torch.from_numpy(images).unsqueeze(1).split(at_once)
     parts = [probabilities_of(network(to_inputs(batch, fabric.device))) for batch in batches]
     return torch.cat(parts).double().cpu().numpy()
+
+
+def _lr(schedule: torch.optim.lr_scheduler.LRScheduler) -> float:
+    """The next step's, of the first group of weights."""
+    return float(schedule.get_last_lr()[0])
 
 
 def _require_finite(total: torch.Tensor, epoch: int, steps: int) -> float:
