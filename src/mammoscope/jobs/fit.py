@@ -13,11 +13,12 @@ from mammoscope.data.draws import Draws
 from mammoscope.jobs.describe import Fitted
 from mammoscope.jobs.evidence import predictions_of
 from mammoscope.jobs.provenance import Provenance
+from mammoscope.jobs.watch import Watch
 from mammoscope.metrics.classes import lesions_only
 from mammoscope.metrics.evidence import quick_auc
 from mammoscope.models.classifier import Classifier
 from mammoscope.records import Predictions
-from mammoscope.reporting.console import say
+from mammoscope.reporting.console import line_in_place, say
 from mammoscope.tracking.liveness import Stop, stopped_between_steps
 from mammoscope.tracking.run import Tracker
 from mammoscope.training.checkpoint import Checkpoints
@@ -45,9 +46,22 @@ def fit(
     fabric = build_fabric(provenance.device, provenance.precision)
     learner = _learner(config, fabric, classifier, provenance, images, validation, draws)
     trained = Trained(fabric, learner.network, learner.optimizer, learner.schedule, Progress())
-    with stopped_between_steps() as stop, Checkpoints(tracker.folder) as checkpoints:
+    with stopped_between_steps() as stop, Checkpoints(tracker.folder) as checkpoints, line_in_place() as line:
         best, passed_s, curve = _take_up(config, provenance, trained, checkpoints.load())
         clock = _Clock(passed_s, config.trainer.checkpoint_every_s, stop)
+        watch = Watch(
+            line,
+            trained.progress,
+            clock.passed_s,
+            epochs=config.trainer.epochs,
+            steps_per_epoch=len(images),
+            batch_size=config.trainer.batch_size,
+        )
+
+        def is_due() -> bool:
+            watch.step()
+            return clock.is_due()
+
         for moment in train_epochs(
             fabric,
             learner.network,
@@ -59,11 +73,12 @@ def fit(
             trained.progress,
             epochs=config.trainer.epochs,
             clip_norm=config.trainer.clip_norm,
-            pause=clock.is_due,
+            pause=is_due,
             curve=curve,
         ):
             if isinstance(moment, Reading):
                 tracker.metrics({"step/train/loss": moment.loss, "step/train/lr": moment.lr}, step=moment.step)
+                watch.reading(moment)
                 continue
             if isinstance(moment, Pause):
                 state = {"training": trained.tree(), "best": _as_tree(best), "passed_s": clock.passed_s()}
@@ -73,15 +88,15 @@ def fit(
                     _say_stop(trained.progress, tracker)
                 stop.obey()
                 stop.at_once = moment.is_trained  # validation changes nothing, so it need not end well
+                if moment.is_trained:
+                    watch.validating()
                 continue
             stop.at_once = False
             predictions = _predictions(config, provenance, moment.probabilities)
             aucs = quick_auc(lesions_only(predictions))
             _log_epoch(tracker, moment, aucs)
             auc = aucs[predictions.finest]  # the finest level has the most rows, so it tells epochs apart best
-            _say_epoch(
-                moment, config.trainer.epochs, f"validation {predictions.finest} AUC {auc:.3f}", clock.passed_s()
-            )
+            watch.epoch(moment, f"validation {predictions.finest} AUC {auc:.3f}")
             if best is None or auc > best.auc:
                 best = Fitted(
                     predictions, moment.probabilities, auc, moment.number, moment.number + 1, clock.passed_s()
@@ -184,13 +199,6 @@ def _log_epoch(tracker: Tracker, epoch: Epoch, aucs: Mapping[Level, float]) -> N
     numbers = {f"epoch/train/{name}": value for name, value in training.items()}
     numbers |= {f"epoch/validation/{level}/auc": auc for level, auc in aucs.items()}
     tracker.metrics(numbers, step=epoch.number)
-
-
-def _say_epoch(epoch: Epoch, epochs: int, validation: str, passed_s: float) -> None:
-    done = epoch.number + 1
-    left_s = passed_s / done * (epochs - done)
-    speed = f"{epoch.images_per_s:.0f} images/s  {left_s:.0f} s left"
-    say(f"epoch {done}/{epochs}  loss {epoch.train_loss:.4f}  {validation}  {speed}")
 
 
 def _say_stop(progress: Progress, tracker: Tracker) -> None:
