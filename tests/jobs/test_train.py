@@ -64,6 +64,15 @@ def test_numbers_by_epoch_and_once_with_intervals(finished):
     assert not [key for key in run.metrics if key.startswith("test/")]
 
 
+def test_numbers_by_step(finished):
+    config, store, run = finished
+    steps = max(m.step for m in store.client.get_metric_history(run.id, "step/train/loss"))
+    by_epoch = [m.value for m in store.client.get_metric_history(run.id, "epoch/train/loss")]
+    assert steps % config.trainer.epochs == 0
+    assert run.metrics["step/train/loss"] == pytest.approx(sum(by_epoch) / len(by_epoch), rel=1e-6)
+    assert run.metrics["step/train/lr"] == run.metrics["epoch/train/lr"]
+
+
 def test_the_numbers_are_those_of_the_logged_predictions(finished):
     _, store, run = finished
     predictions = read_predictions(store.artifact(run.id, "predictions/validation.parquet"))

@@ -12,10 +12,12 @@ from mammoscope.jobs.describe import Fitted
 from mammoscope.jobs.evidence import predictions_of
 from mammoscope.jobs.sentry import judge
 from mammoscope.jobs.training import Training
+from mammoscope.jobs.watch import Watch
 from mammoscope.metrics.classes import lesions_only
 from mammoscope.metrics.evidence import quick_auc
 from mammoscope.records import Predictions
-from mammoscope.reporting.console import say
+from mammoscope.reporting.console import line_in_place, say
+from mammoscope.reporting.live import Line
 from mammoscope.tracking.liveness import Stop, Terminated, stopped_between_steps
 from mammoscope.tracking.run import Tracker
 from mammoscope.training.checkpoint import Checkpoints
@@ -35,12 +37,12 @@ def fit(training: Training) -> tuple[Fitted, Precision]:
     the state and are raised then.
     """
     tracker = training.tracker
-    with stopped_between_steps() as stop, Checkpoints(tracker.folder) as checkpoints:
+    with stopped_between_steps() as stop, Checkpoints(tracker.folder) as checkpoints, line_in_place() as line:
         while True:
             state = checkpoints.load()
             precision = training.provenance.precision if state is None else Precision(state["precision"])
             try:
-                best = _train(training, training.begin(precision), precision, state, checkpoints, stop)
+                best = _train(training, training.begin(precision), precision, state, checkpoints, stop, line)
                 break
             except NotFinite as found:
                 state = checkpoints.load()
@@ -61,11 +63,24 @@ def _train(
     state: Tree | None,
     checkpoints: Checkpoints,
     stop: Stop,
+    line: Line,
 ) -> Fitted:
     config, tracker, learner = training.config, training.tracker, trained.learner
     best, passed_s = _take_up(training, trained, state)
     clock = _Clock(passed_s, config.trainer.checkpoint_every_s, stop)
     last_step = _last_step(trained.progress)
+    watch = Watch(
+        line,
+        trained.progress,
+        clock.passed_s,
+        epochs=config.trainer.epochs,
+        steps_per_epoch=-(-len(training.images) // learner.accumulate),
+        batch_size=config.trainer.batch_size * learner.accumulate,
+    )
+
+    def is_due() -> bool:
+        watch.step()
+        return clock.is_due()
 
     def keep() -> None:
         whole = {"training": trained.tree(), "best": _as_tree(best), "passed_s": clock.passed_s()}
@@ -74,11 +89,10 @@ def _train(
 
     if state is None:
         keep()  # what the sentry goes back to
-    for moment in train_epochs(
-        trained.fabric, learner, trained.progress, epochs=config.trainer.epochs, pause=clock.is_due
-    ):
+    for moment in train_epochs(trained.fabric, learner, trained.progress, epochs=config.trainer.epochs, pause=is_due):
         if isinstance(moment, Reading):
             tracker.metrics({"step/train/loss": moment.loss, "step/train/lr": moment.lr}, step=moment.step)
+            watch.reading(moment)
             continue
         if isinstance(moment, Pause):
             if not trained.is_finite():  # a step may spoil them after a loss that was still finite
@@ -90,6 +104,8 @@ def _train(
                 stop.obey()
                 raise Terminated(128 + signal.SIGTERM)  # another process was asked
             stop.at_once = moment.is_trained  # validation changes nothing, so it need not end well
+            if moment.is_trained:
+                watch.validating()
             continue
         stop.at_once = False
         if not np.isfinite(moment.probabilities).all():
@@ -98,7 +114,7 @@ def _train(
         aucs = quick_auc(lesions_only(predictions))
         _log_epoch(tracker, moment, aucs)
         auc = aucs[predictions.finest]  # the finest level has the most rows, so it tells epochs apart best
-        _say_epoch(moment, config.trainer.epochs, f"validation {predictions.finest} AUC {auc:.3f}", clock.passed_s())
+        watch.epoch(moment, f"validation {predictions.finest} AUC {auc:.3f}")
         if best is None or auc > best.auc:
             best = Fitted(predictions, moment.probabilities, auc, moment.number, moment.number + 1, clock.passed_s())
             checkpoints.keep_best(learner.weights(), moment.number)
@@ -178,13 +194,6 @@ def _log_epoch(tracker: Tracker, epoch: Epoch, aucs: Mapping[Level, float]) -> N
     numbers = {f"epoch/train/{name}": value for name, value in training.items()}
     numbers |= {f"epoch/validation/{level}/auc": auc for level, auc in aucs.items()}
     tracker.metrics(numbers, step=epoch.number)
-
-
-def _say_epoch(epoch: Epoch, epochs: int, validation: str, passed_s: float) -> None:
-    done = epoch.number + 1
-    left_s = passed_s / done * (epochs - done)
-    speed = f"{epoch.images_per_s:.0f} images/s  {left_s:.0f} s left"
-    say(f"epoch {done}/{epochs}  loss {epoch.train_loss:.4f}  {validation}  {speed}")
 
 
 def _say_stop(tracker: Tracker) -> None:

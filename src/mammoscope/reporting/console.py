@@ -1,22 +1,40 @@
 """What a person at a terminal sees: plain lines, tables, and progress: a bar on a terminal, lines elsewhere."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mammoscope.reporting.live import Line, LiveLine, PlainLines, can_redraw
 
 PLAIN_EVERY_S = 10.0
 
 console = Console(highlight=False, soft_wrap=True)
 if not console.is_terminal:
     console.width = max(console.width, 160)  # a file or a pipe has no width: no cell is cut for it
+_line: Line | None = None  # that is open, and that everything else steps over
 
 
 def say(line: str) -> None:
     """One line to standard output, at once."""
-    console.print(line, markup=False)
+    with nullcontext() if _line is None else _line.aside():
+        console.print(line, markup=False)
+
+
+@contextmanager
+def line_in_place() -> Iterator[Line]:
+    """A line about a job of hours: redrawn where standard error is a terminal, elsewhere said once a minute."""
+    global _line
+    line: Line = LiveLine(sys.stderr) if can_redraw(sys.stderr) and not console.quiet else PlainLines(say)
+    _line = line
+    try:
+        yield line
+    finally:
+        _line = None
+        line.close()
 
 
 @contextmanager
