@@ -85,7 +85,7 @@ def train_epochs(
         wake(learner, number)
         for batches in _groups(learner.train.epoch(number, progress.steps * learner.accumulate), learner.accumulate):
             _step(fabric, learner, batches, progress, recent)
-            images += sum(len(batch.targets) for batch in batches)
+            images += sum(len(batch.targets) if batch.of is None else batch.of for batch in batches)
             # once in a while: look at what the device has
             if progress.all_steps % READ_EVERY_STEPS == 0:
                 progress.take(recent.read())
