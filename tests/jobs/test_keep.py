@@ -1,4 +1,4 @@
-"""mammoscope keep: what it writes composes to the run's config hash and names no place; what cannot be kept is refused."""
+"""mammoscope keep: what it writes composes to the run's config hash and names no place of this machine."""
 
 import shutil
 from collections.abc import Sequence
