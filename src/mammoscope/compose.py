@@ -3,7 +3,9 @@
 import errno
 import os
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -75,16 +77,25 @@ def to_config(composed: DictConfig) -> TrainConfig:
     return config
 
 
-def compose_config(overrides: Sequence[str]) -> TrainConfig:
-    """The config that `python train.py <overrides>` would run."""
+def compose_config(overrides: Sequence[str], conf: Path | None = None) -> TrainConfig:
+    """The config that `python train.py <overrides>` would run. conf: in place of the checkout's folder `conf/`."""
     register()
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+    with initialize_config_dir(str(conf or conf_folder()), version_base="1.3"):
         composed = compose("train", overrides=list(overrides), return_hydra_config=True)
     _check_choices(composed.hydra.runtime.choices)
     with open_dict(composed):
         del composed["hydra"]
     return to_config(composed)
+
+
+def compose_recipe(name: str, text: str, overrides: Sequence[str]) -> TrainConfig:
+    """What `experiment=<name> <overrides>` would run if `text` were in conf/experiment/; nothing is written there."""
+    with tempfile.TemporaryDirectory() as folder:
+        conf = Path(folder) / "conf"
+        shutil.copytree(conf_folder(), conf)
+        (conf / "experiment" / f"{name}.yaml").write_text(text)
+        return compose_config([f"experiment={name}", *overrides], conf)
 
 
 def run_with_hydra(run: Callable[[TrainConfig], object]) -> None:

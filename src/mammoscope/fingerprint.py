@@ -52,18 +52,22 @@ def _flatten(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, Settin
             yield prefix + key, value
 
 
+def hashed_config(config: TrainConfig) -> dict[str, Setting]:
+    """What of the flat config can change a run's numbers."""
+    ignored = _NOT_HASHED if config.source.name is SourceName.phantom else (*_NOT_HASHED, "phantom.")
+    return {
+        key: value
+        for key, value in flat_config(config).items()
+        if not any(key == name or (name.endswith(".") and key.startswith(name)) for name in ignored)
+    }
+
+
 def config_hash(config: TrainConfig, weights: str) -> str:
     """Equal for runs that may differ in their seed only: SHA-256 over whatever else can change the numbers.
 
     weights: which they turned out to be (Weights.tag), a file's by its content; a path, or `auto`, says nothing.
     """
-    ignored = _NOT_HASHED if config.source.name is SourceName.phantom else (*_NOT_HASHED, "phantom.")
-    kept = {
-        key: value
-        for key, value in flat_config(config).items()
-        if not any(key == name or (name.endswith(".") and key.startswith(name)) for name in ignored)
-    }
-    kept["model.weights"] = weights
+    kept = {**hashed_config(config), "model.weights": weights}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
 

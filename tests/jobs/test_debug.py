@@ -19,19 +19,17 @@ def no_run_was_tracked(config) -> bool:
     )
 
 
-@pytest.mark.parametrize("more", [[], ["data=all", "target=pathology"], ["loss=focal", "optimizer=sgd"]])
+@pytest.mark.parametrize("more", [[], ["loss=focal", "data=all", "target=pathology"]], ids=["bce", "focal"])
 def test_a_network_learns_one_batch_by_heart(configure, capsys, more):
-    config = configure("debug=one_batch", *LITE, "optimizer.lr=2e-3", "model.drop_rate=0.9", *more)
+    config = configure("debug=one_batch", "optimizer.lr=3e-3", "model.drop_rate=0.9", *more)
     run(config)
     assert "passed: the batch is learnt by heart" in capsys.readouterr().out
     assert no_run_was_tracked(config)
 
 
 def test_a_network_that_does_not_learn_is_refused(configure):
-    config = configure("debug=one_batch", "debug.steps=10", *LITE, "optimizer.lr=1e-9")
-    with pytest.raises(
-        MammoscopeError, match=r"^debug=one_batch: after 10 steps the log loss of 16 samples is 0\.[67]"
-    ):
+    config = configure("debug=one_batch", "debug.steps=10", "optimizer.lr=1e-9")
+    with pytest.raises(MammoscopeError, match="debug=one_batch: after 10 steps the log loss of 16 samples"):
         run(config)
     assert no_run_was_tracked(config)
 
@@ -41,7 +39,7 @@ def test_the_batch_has_both_classes_and_is_not_augmented(configure):
 
     rehearsal = rehearse(configure("debug=one_batch"))
     first, again = _batch(rehearsal), _batch(rehearsal)
-    assert first.targets.mean() == 0.5
+    assert 0.2 < first.targets.mean() < 0.8
     assert first.images.equal(again.images)
 
 
@@ -58,7 +56,7 @@ def test_targets_at_random_are_a_fault_that_it_finds(configure, monkeypatch):
     build = rehearsal.build_loss
     monkeypatch.setattr(rehearsal, "build_loss", shuffled)
     with pytest.raises(MammoscopeError, match="does not learn one batch by heart"):
-        one_batch(configure("debug=one_batch", "debug.steps=40", *LITE, "optimizer.lr=2e-3"))
+        one_batch(configure("debug=one_batch", "debug.steps=60", "optimizer.lr=3e-3"))
 
 
 def test_the_range_test_suggests_a_rate_and_leaves_a_table_and_a_picture(configure, tmp_path, capsys):
@@ -70,8 +68,8 @@ def test_the_range_test_suggests_a_rate_and_leaves_a_table_and_a_picture(configu
     assert "suggested: optimizer.lr=" in said
     assert 1e-5 < float(said.split("suggested: optimizer.lr=")[1].split()[0]) < 0.1
     assert {path.suffix for path in folder.iterdir()} == {".csv", ".png"}
-    table = next(folder.glob("timm*.csv"), None) or next(folder.glob("*-lr_range.csv"))
-    rows = list(csv.DictReader(table.open()))
+    (table,) = folder.glob("*.csv")
+    rows = list(csv.DictReader(table.read_text().splitlines()))
     assert 10 < len(rows) <= 40
     rates = [float(row["lr"]) for row in rows]
     assert rates[0] == pytest.approx(1e-5)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mammoscope import __version__
-from mammoscope.compose import compose_config, config_from_yaml, door, run_with_hydra
-from mammoscope.config import TrainConfig
+from mammoscope.compose import compose_config, compose_recipe, config_from_yaml, door, run_with_hydra
+from mammoscope.config import TrackingConfig, TrainConfig
 from mammoscope.errors import MammoscopeError
+from mammoscope.refusals import conf_folder, groups, options
 from mammoscope.vocabulary import RESEARCH_USE_ONLY, Partition
 
 
@@ -52,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("RUN", help="id, unique prefix of an id, or name of a run")
     evaluate.add_argument("--partition", choices=["validation", "test"], default="validation")
     evaluate.set_defaults(run=_evaluate, takes_overrides=True)
+
+    keep = commands.add_parser("keep", help="make a run a recipe and a row of the leaderboard", epilog=_RUNS_NOTE)
+    keep.add_argument("RUN", help="id, unique prefix of an id, or name of a run")
+    keep.add_argument("--name", help="of conf/experiment/NAME.yaml; default: the run's name")
+    keep.set_defaults(run=_keep, takes_overrides=True)
 
     runs = commands.add_parser("runs", help="the runs that this disk keeps", epilog=_RUNS_NOTE)
     runs.add_argument("--sync", action="store_true", help="send what runs kept while their tracking store was away")
@@ -160,13 +166,37 @@ def _evaluate(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
     evaluate(config, store, run, Partition(arguments.partition))
 
 
-def _runs(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
+def _keep(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
+    tracking = _tracking(overrides)
+    from mammoscope.jobs.keep import keep
+    from mammoscope.jobs.recipe import source_overrides
+    from mammoscope.jobs.tracking import open_tracking
+
+    store = open_tracking(tracking)
+    run = store.find_run(arguments.RUN)
+    keep(
+        store,
+        run,
+        arguments.name or run.name,
+        conf_folder().parent,
+        options={group: options(group) for group in groups()},
+        compose=compose_config,
+        parse=config_from_yaml,
+        verify=lambda name, text, config: compose_recipe(name, text, source_overrides(config)),
+    )
+
+
+def _tracking(overrides: Sequence[str]) -> TrackingConfig:
     for override in overrides:
         if not override.startswith("tracking."):
             raise MammoscopeError(f"{override}: means nothing here; {_RUNS_NOTE}")
+    return compose_config(overrides).tracking
+
+
+def _runs(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
+    tracking = _tracking(overrides)
     if not arguments.sync:
         raise MammoscopeError("runs: nothing to do; allowed: --sync")
-    tracking = compose_config(overrides).tracking
     from mammoscope.jobs.tracking import sync_runs
 
     sync_runs(tracking)

@@ -25,7 +25,7 @@ def one_batch(config: TrainConfig) -> None:
     model, loss = replace(config.model, drop_rate=0, drop_path_rate=0), replace(config.loss, smoothing=0)
     rehearsal = rehearse(replace(config, model=model, loss=loss))
     batch = _batch(rehearsal)
-    say(f"one batch of {len(batch.targets)} samples, the classes in turn; lr {config.optimizer.lr:g}")
+    say(f"one batch of {len(batch.targets)} samples, the classes drawn alike; lr {config.optimizer.lr:g}")
     value = float("nan")
     for step in range(1, debug.steps + 1):
         value = _log_loss(rehearsal.step(batch)[1], batch.targets)
