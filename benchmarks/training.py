@@ -1,4 +1,4 @@
-"""What our loop, tracking and checkpoints cost over a bare torch loop, and what a second process and a frozen head gain.
+"""What loop, tracking and checkpoints cost over a bare torch loop; what a second process or a frozen head gains.
 
     python benchmarks/training.py [--epochs 8] [--size-px 128]        fewer epochs: to see that it works
 
@@ -39,6 +39,7 @@ from mammoscope.training.losses import build_loss
 from mammoscope.training.optimizer import build_optimizer
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+PEER = ("lightning", "pytorch-lightning", "torchmetrics", "lightning-utilities")
 TARGETS = {
     "step": "at least 0.97",
     "tracking": "below 1 %",
@@ -190,9 +191,9 @@ def in_turns(folder: Path, size_px: int, epochs: int) -> None:
 
 
 def time_lightning(folder: Path, config: Any, epochs: int) -> float | None:
-    """Images a second. In an environment of its own, which shares torch with ours; None where it cannot be installed."""
+    """Images a second, in an environment of its own that shares torch with ours; None where it cannot be installed."""
     python, uv = folder / "peer/bin/python", shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
-    install = [uv, "pip", "install", "-q", "--python", str(python), "--no-deps", "lightning", "pytorch-lightning"]
+    install = [uv, "pip", "install", "-q", "--python", str(python), "--no-deps", *PEER]
     try:
         subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(folder / "peer")], check=True)
         if subprocess.run([*install, "--system-certs"], capture_output=True).returncode:
