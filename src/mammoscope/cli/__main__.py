@@ -53,8 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--partition", choices=["validation", "test"], default="validation")
     evaluate.set_defaults(run=_evaluate, takes_overrides=True)
 
-    runs = commands.add_parser("runs", help="the runs that this disk keeps", epilog=_RUNS_NOTE)
-    runs.add_argument("--sync", action="store_true", help="send what runs kept while their tracking store was away")
+    runs = commands.add_parser("runs", help="what is running, how far it is, and what ended last", epilog=_RUNS_NOTE)
+    which = runs.add_mutually_exclusive_group()
+    which.add_argument("-n", type=int, metavar="N", help=f"so many that ended; default: {ENDED_SHOWN}")
+    which.add_argument("--all", action="store_true", help="all that ended")
+    which.add_argument("--sync", action="store_true", help="send what runs kept while their tracking store was away")
     runs.set_defaults(run=_runs, takes_overrides=True)
 
     ui = commands.add_parser("ui", help="open MLflow's pages on this machine")
@@ -101,6 +104,7 @@ _DOCTOR_NOTE = (
     "or refused, or pixels were not checked); 1 blocked (nothing usable, too few patients, films of different patients "
     "in train and test that are the same, case descriptions that contradict themselves, no such source)"
 )
+ENDED_SHOWN = 10  # runs
 _RUNS_NOTE = "overrides: tracking.uri, tracking.home, tracking.experiment"
 _EVALUATE_NOTE = (
     "overrides: source, source.*, phantom.*, store.*, split.allow, tracking.*, trainer.device, trainer.batch_size, "
@@ -164,12 +168,17 @@ def _runs(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
     for override in overrides:
         if not override.startswith("tracking."):
             raise MammoscopeError(f"{override}: means nothing here; {_RUNS_NOTE}")
-    if not arguments.sync:
-        raise MammoscopeError("runs: nothing to do; allowed: --sync")
+    if arguments.n is not None and arguments.n < 0:
+        raise MammoscopeError(f"-n {arguments.n}: allowed: 0 or more")
     tracking = compose_config(overrides).tracking
-    from mammoscope.jobs.tracking import sync_runs
+    if arguments.sync:
+        from mammoscope.jobs.tracking import sync_runs
 
-    sync_runs(tracking)
+        sync_runs(tracking)
+        return
+    from mammoscope.jobs.runs import show_runs
+
+    show_runs(tracking, ended=None if arguments.all else ENDED_SHOWN if arguments.n is None else arguments.n)
 
 
 def _ui(arguments: argparse.Namespace, rest: Sequence[str]) -> None:

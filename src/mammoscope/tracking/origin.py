@@ -86,3 +86,8 @@ def host_digests() -> frozenset[str]:
     if boot.exists():
         names.append(boot.read_text().strip())
     return frozenset(hashlib.sha256(f"mammoscope host {name}".encode()).hexdigest()[:16] for name in names)
+
+
+def is_this_host(host: str) -> bool:
+    """host: the tag of a run."""
+    return bool(host_digests().intersection(host.split("+")))

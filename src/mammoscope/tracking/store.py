@@ -16,13 +16,14 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mammoscope.errors import MammoscopeError
 from mammoscope.tracking.embedded import create_database, make_folder, open_experiment, refused_clearly
 from mammoscope.tracking.entries import post
+from mammoscope.tracking.heartbeat import HEARTBEAT, now_text, tell_heartbeat
 from mammoscope.tracking.journal import new_journal, waits
 from mammoscope.tracking.leftovers import Delivery, deliver
 from mammoscope.tracking.limits import check_tags
 from mammoscope.tracking.liveness import ENDED_BY, take_life
 from mammoscope.tracking.location import Location, check_database, locate
 from mammoscope.tracking.lookup import RunInfo, find_run, run_folder, run_info, search
-from mammoscope.tracking.origin import code_tags, host_digests, library_versions
+from mammoscope.tracking.origin import code_tags, host_digests, is_this_host, library_versions
 from mammoscope.tracking.outage import answered, public_address
 from mammoscope.tracking.run import Logged, MlflowTracker
 from mammoscope.tracking.sender import Say, Sender
@@ -112,6 +113,7 @@ class TrackingStore:
         """
         versions = library_versions()
         said = {HOST: "+".join(sorted(host_digests())), "python": versions["python"], "torch": versions["torch"]}
+        said[HEARTBEAT] = now_text()
         rows = {"mlflow.source.name": "mammoscope", **said, **code_tags(), **tags}
         check_tags(rows)
         lines = [f"{key}: {value}" for key, value in {**(environment or {}), **versions}.items()]
@@ -123,7 +125,7 @@ class TrackingStore:
                 life = take_life(folder)
                 assert life is not None, "a new run is nobody else's"
                 undo.callback(life.release)
-                sender = self._sender(run_id)
+                sender = self._sender(run_id, lives=True)
                 undo.callback(sender.stop)
                 tracker = MlflowTracker(run_id, folder, sender, life)
                 tracker.text("\n".join(lines) + "\n", "environment.txt")
@@ -147,7 +149,9 @@ class TrackingStore:
             self.client.update_run(run.id, status="RUNNING")
             if ENDED_BY in run.tags:
                 self.client.delete_tag(run.id, ENDED_BY)
-            tracker = MlflowTracker(run.id, run.folder, self._sender(run.id), life, logged=self._logged(run.id))
+            tell_heartbeat(self.client, run.id)
+            sender = self._sender(run.id, lives=True)
+            tracker = MlflowTracker(run.id, run.folder, sender, life, logged=self._logged(run.id))
             undo.pop_all()
         return tracker
 
@@ -157,10 +161,12 @@ class TrackingStore:
         last_steps = {key: max(metric.step for metric in history) for key, history in histories.items()}
         return Logged(frozenset(data.params), last_steps)
 
-    def _sender(self, run_id: str) -> Sender:
+    def _sender(self, run_id: str, *, lives: bool) -> Sender:
+        """lives: the run is RUNNING as long as this process lives."""
         address = public_address(self.location.given)
         journal = new_journal(run_folder(self.folder, run_id), address)
-        return Sender(journal, partial(post, self.client, run_id), address, self._say)
+        beat = partial(tell_heartbeat, self.client, run_id) if lives else None
+        return Sender(journal, partial(post, self.client, run_id), address, self._say, beat)
 
     @contextmanager
     def reopened(self, run_id: str) -> Iterator[MlflowTracker]:
@@ -168,7 +174,7 @@ class TrackingStore:
 
         Raises MammoscopeError, when the block ends, for what the store refused.
         """
-        tracker = MlflowTracker(run_id, run_folder(self.folder, run_id), self._sender(run_id), None)
+        tracker = MlflowTracker(run_id, run_folder(self.folder, run_id), self._sender(run_id, lives=False), None)
         try:
             yield tracker
         finally:
@@ -208,7 +214,7 @@ class TrackingStore:
             return [self._info(run_id) for run_id in dead]
 
     def _is_dead(self, run_id: str, host: str) -> bool:
-        if not host_digests().intersection(host.split("+")):
+        if not is_this_host(host):
             return False
         folder = run_folder(self.folder, run_id)
         if self.location.database is None and not folder.exists():
