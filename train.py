@@ -10,9 +10,9 @@ from mammoscope.config import TrainConfig
 
 
 def main(config: TrainConfig) -> None:
-    from mammoscope.jobs.train import train  # late: --help and --cfg job need no torch
+    from mammoscope.jobs.menu import run  # late: --help and --cfg job need no torch
 
-    train(config)
+    run(config)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ SAME = [
     ["trainer.device=cpu"],
     ["trainer.workers=4"],
     ["source.recipe.roi_height_px=96"],
+    ["debug=one_batch"],
 ]
 DIFFERENT = [
     ["trainer.epochs=9"],
@@ -27,6 +28,16 @@ DIFFERENT = [
     ["trainer.precision=bf16"],
     ["trainer.sampling=by_target"],
     ["trainer.sampling=by_patient"],
+    ["optimizer=sgd"],
+    ["optimizer.layer_decay=0.7"],
+    ["optimizer.backbone_lr_factor=0.1"],
+    ["optimizer.frozen_epochs=1"],
+    ["model.batch_norm=frozen"],
+    ["model.head_start=probe"],
+    ["model.compile=true"],
+    ["loss=focal"],
+    ["loss=focal", "loss.gamma=1"],
+    ["loss=focal", "loss.alpha=0.3"],
 ]
 
 
@@ -66,7 +77,7 @@ def test_the_public_config_holds_no_local_path():
     config = compose_config(overrides)
     assert "/data/secret" in str(flat_config(config))
     public = public_config(config)
-    assert public.keys() == flat_config(config).keys() - {"resume"}
+    assert public.keys() == flat_config(config).keys() - {"resume", "debug"}
     for value in public.values():
         assert not (isinstance(value, str) and "/" in value), value
     assert public["source.root"] == public_config(compose_config(overrides))["source.root"]

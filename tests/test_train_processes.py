@@ -80,6 +80,29 @@ def test_interrupted_terminated_and_killed_runs_end_as_killed(start, tmp_path: P
 
 
 @pytest.mark.slow
+def test_preempted_and_interrupted_it_is_gone_on_with_by_the_same_command(start, tmp_path: Path):
+    epochs = 40
+    for stop, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        process = start(f"trainer.epochs={epochs}", "resume=auto")
+        wait_for(process, "left")  # the first epoch's line
+        process.send_signal(stop)
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == status, said
+        (run,) = runs(tmp_path)
+        assert run.info.status == "KILLED"
+        assert f"with resume={run.info.run_id} goes on" in said
+    process = start(f"trainer.epochs={epochs}", f"resume={run.info.run_id}")
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    assert "going on in epoch " in said
+    (run,) = runs(tmp_path)
+    assert run.info.status == "FINISHED"
+    assert "ended_by" not in run.data.tags
+    history = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").get_metric_history(run.info.run_id, "epoch/train/loss")
+    assert [point.step for point in history] == list(range(epochs))
+
+
+@pytest.mark.slow
 def test_eight_at_once_where_nothing_exists_all_survive(start, tmp_path: Path):
     processes = [start(f"seed={seed}", "trainer.epochs=1", "schedule.warmup_epochs=0") for seed in range(8)]
     said = [process.communicate()[0] for process in processes]

@@ -9,6 +9,7 @@ from pathlib import Path
 from mammoscope.config import PhantomConfig, PrepareConfig, TrainConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.files import refuse_inside
+from mammoscope.learning_checks import LEARNING_COMBINATIONS, check_debug
 from mammoscope.table_checks import TABLE_COMBINATIONS
 from mammoscope.vocabulary import (
     CLASSES,
@@ -16,7 +17,6 @@ from mammoscope.vocabulary import (
     NORMAL,
     Fusion,
     ImageVariant,
-    LossName,
     SourceName,
     SplitScheme,
     TargetPolicy,
@@ -32,6 +32,7 @@ def check_config(config: TrainConfig) -> None:
             raise MammoscopeError(f"{key}={value}: allowed: {allowed}")
     check_phantom(config.phantom)
     part_of(config.prepare)
+    check_debug(config)
     _check_places(config)
     for makes_no_sense, reason in _COMBINATIONS:
         if makes_no_sense(config):
@@ -121,8 +122,18 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("model.drop_path_rate", lambda v: 0 <= v < 1, "0 to below 1"),
     ("loss.pos_weight", lambda v: 0 < v <= 1000, "above 0, to 1000, or null"),
     ("loss.smoothing", lambda v: 0 <= v < 1, "0 to below 1"),
+    ("loss.gamma", lambda v: 0 <= v <= 10, "0 to 10"),
+    ("loss.alpha", lambda v: 0 < v < 1, "between 0 and 1, both excluded, or null"),
     ("optimizer.lr", lambda v: 0 < v <= 100, "above 0, to 100"),
     ("optimizer.weight_decay", lambda v: 0 <= v <= 1000, "0 to 1000"),
+    ("optimizer.momentum", lambda v: 0 <= v < 1, "0 to below 1, or null"),
+    ("optimizer.layer_decay", lambda v: 0 < v < 1, "between 0 and 1, both excluded, or null"),
+    (
+        "optimizer.backbone_lr_factor",
+        lambda v: 0 < v <= 1,
+        "above 0 (for 0: model.trainable=head), to 1",
+    ),
+    ("optimizer.frozen_epochs", _at_least(0), "0 or more"),
     ("schedule.warmup_epochs", _at_least(0), "0 or more"),
     ("schedule.final_lr_fraction", _in_unit, "0 to 1"),
     ("trainer.epochs", _at_least(1), "1 or more"),
@@ -130,6 +141,9 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("trainer.workers", _at_least(0), "0 or more, or null"),
     ("trainer.clip_norm", lambda v: v > 0, "above 0, or null"),
     ("trainer.patience_epochs", _at_least(1), "1 or more, or null"),
+    ("trainer.accumulate_batches", _at_least(1), "1 or more"),
+    ("trainer.ema_decay", lambda v: 0 < v < 1, "between 0 and 1, or null"),
+    ("trainer.checkpoint_every_s", _at_least(0), "0 or more"),
     ("augment.flip_horizontal", _in_unit, "0 to 1"),
     ("augment.flip_vertical", _in_unit, "0 to 1"),
     ("augment.rotate_deg", lambda v: 0 <= v <= 180, "0 to 180"),
@@ -137,6 +151,7 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("augment.translate_fraction", lambda v: 0 <= v < 1, "0 to below 1"),
     ("augment.brightness_fraction", _in_unit, "0 to 1"),
     ("augment.contrast_fraction", _in_unit, "0 to 1"),
+    ("augment.mixup_alpha", lambda v: 0 <= v <= 10, "0 to 10"),
 )
 
 # what a name stands for, sorted; table: what data becomes where a user's table does not tell kinds apart
@@ -194,11 +209,6 @@ _COMBINATIONS: tuple[tuple[Callable[[TrainConfig], bool], str], ...] = (
         lambda c: c.image.name is ImageVariant.roi and c.image.context is None and c.image.window_px is None,
         "image.context=null: image=roi needs the side of its window in longer sides of the ROI's box (1 to 20), or in "
         "film pixels as image.window_px",
-    ),
-    (
-        lambda c: c.loss.name is LossName.bce and len(CLASSES[c.target.name]) > 2,
-        "loss=bce: target={config.target.name} has more than two classes; use loss=cross_entropy, which it takes when "
-        "no loss is named",
     ),
     (
         lambda c: c.target.name is TargetPolicy.tissue_by_kind and c.data.name != "all",
@@ -261,32 +271,14 @@ _COMBINATIONS: tuple[tuple[Callable[[TrainConfig], bool], str], ...] = (
         "view.fusion=concatenation or mean, or model.trainable=all",
     ),
     (
-        lambda c: c.loss.name is LossName.cross_entropy and c.loss.pos_weight is not None,
-        "loss.pos_weight={config.loss.pos_weight}: cross_entropy has no positive class to weigh; use loss=bce",
-    ),
-    (
-        lambda c: c.model.trainable is Trainable.head and c.model.weights == "none",
-        "model.weights=none with model.trainable=head: features of a random, frozen backbone say nothing; "
-        "use model.weights=auto or model.trainable=all",
-    ),
-    (
-        lambda c: c.model.trainable is Trainable.head and c.model.drop_path_rate > 0,
-        "model.drop_path_rate={config.model.drop_path_rate}: a frozen backbone (model.trainable=head) drops no paths; "
-        "use model.trainable=all",
-    ),
-    (
-        lambda c: c.model.trainable is Trainable.head and c.model.drop_rate > 0,
-        "model.drop_rate={config.model.drop_rate}: features of a frozen backbone (model.trainable=head) are computed "
-        "once, nothing is dropped; use model.trainable=all",
+        lambda c: c.view.fusion is not None and c.augment.mixup_alpha > 0,
+        "augment.mixup_alpha={config.augment.mixup_alpha}: with view=pair a missing view would be blended with one "
+        "that is there; use augment.mixup_alpha=0, or view=both",
     ),
     (
         lambda c: c.source.name is SourceName.cbis_ddsm and c.source.root is None,
         "source.root is not set: give source.root=<folder of the download>, or set the environment's CBIS_DDSM_ROOT",
     ),
-    (
-        lambda c: c.schedule.warmup_epochs >= c.trainer.epochs and c.schedule.warmup_epochs > 1,
-        "schedule.warmup_epochs={config.schedule.warmup_epochs}: with trainer.epochs={config.trainer.epochs} the "
-        "whole run would be warm-up; allowed: fewer than trainer.epochs",
-    ),
+    *LEARNING_COMBINATIONS,
     *TABLE_COMBINATIONS,
 )

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from mammoscope.vocabulary import (
     AbnormalityKind,
+    BatchNorm,
+    Debug,
     Fusion,
+    HeadStart,
     ImageVariant,
     LossName,
     Precision,
@@ -116,6 +119,7 @@ class AugmentConfig:
     translate_fraction: float
     brightness_fraction: float
     contrast_fraction: float
+    mixup_alpha: float = 0.0  # of the Beta(alpha, alpha) that blends a batch's images; 0: they stay apart
 
 
 @dataclass(kw_only=True, slots=True)
@@ -126,6 +130,9 @@ class ModelConfig:
     trainable: Trainable = Trainable.all  # head: the backbone is frozen, its features are computed once
     drop_rate: float = 0.0
     drop_path_rate: float = 0.0
+    batch_norm: BatchNorm = BatchNorm.train
+    head_start: HeadStart = HeadStart.undecided
+    compile: bool = False  # by torch.compile: minutes at the start for faster steps, rounded a little differently
 
 
 @dataclass(kw_only=True, slots=True)
@@ -135,6 +142,10 @@ class LossConfig:
         None  # bce: weight of the positive class; null: negatives / positives as an epoch shows them (by_target: 1)
     )
     smoothing: float = 0.0
+    gamma: float | None = None  # focal: how much less a sample weighs that is well told already; 0: no less
+    alpha: float | None = (
+        None  # focal: weight of the positive class, 1 - alpha that of the other; null: as bce or cross_entropy has it
+    )
 
 
 @dataclass(kw_only=True, slots=True)
@@ -142,6 +153,10 @@ class OptimizerConfig:
     name: str
     lr: float
     weight_decay: float
+    momentum: float | None = None  # null: timm's own; optimizers without momentum take null alone
+    layer_decay: float | None = None  # each layer below the head learns at this fraction of the rate of the one above
+    backbone_lr_factor: float = 1.0  # the backbone learns at this fraction of `lr`, the head at `lr`
+    frozen_epochs: int = 0  # the head learns alone for so many epochs, then all does
 
 
 @dataclass(kw_only=True, slots=True)
@@ -164,6 +179,9 @@ class TrainerConfig:
     patience_epochs: int | None  # early stopping: epochs without a better selection metric; null: never
     channels_last: bool
     sampling: Sampling = Sampling.uniform
+    accumulate_batches: int = 1  # a step's gradient is the mean of so many batches'
+    ema_decay: float | None = None  # of the average of the weights that is validated and kept; null: none
+    fall_back: bool = True  # go on in a safer precision where this one overflows; false, as in a search: the run fails
     checkpoint_every_s: int = 300  # how much of a long epoch a kill may cost; every epoch is kept anyway
 
 
@@ -173,6 +191,16 @@ class TrackingConfig:
     home: str  # where runs have their local folders when the store is a server; a sqlite store has them beside itself
     experiment: str
     register: Register
+
+
+@dataclass(kw_only=True, slots=True)
+class DebugConfig:
+    name: Debug
+    steps: int
+    log_loss: float | None = None  # one_batch: what it must come to
+    lr_from: float | None = None  # lr_range: of the first step
+    lr_to: float | None = None  # lr_range: of the last step
+    folder: str | None = None  # lr_range: where its table and its picture go
 
 
 @dataclass(kw_only=True, slots=True)
@@ -193,5 +221,6 @@ class TrainConfig:
     schedule: ScheduleConfig
     trainer: TrainerConfig
     tracking: TrackingConfig
+    debug: DebugConfig | None = None  # something to find out, in place of a run
     seed: int = 0
     resume: str | None = None  # a run to go on with (id, start of one, name), or auto: the latest unfinished one alike

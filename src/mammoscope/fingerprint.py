@@ -13,6 +13,8 @@ from mammoscope.vocabulary import SourceName
 _NOT_HASHED = (
     "seed",
     "resume",
+    "debug",
+    "debug.",
     "tracking.",
     "store.",
     "prepare.",
@@ -68,9 +70,9 @@ def config_hash(config: TrainConfig, weights: str) -> str:
 def public_config(config: TrainConfig) -> dict[str, Setting]:
     """The flat config as it may leave this machine: local paths are replaced by a digest of themselves.
 
-    Without `resume`, which is about a process and not about the run.
+    Without `resume` and `debug`, which are about a process and not about the run.
     """
-    flat = {key: value for key, value in flat_config(config).items() if key != "resume"}
+    flat = {key: value for key, value in flat_config(config).items() if key not in ("resume", "debug")}
     return {key: _public(key, value) if key in _LOCAL_PATHS else value for key, value in flat.items()}
 
 

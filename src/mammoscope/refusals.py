@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from mammoscope.config import TrainConfig
 
@@ -91,6 +91,7 @@ def _type_at(key: str) -> Any:
     node: Any = TrainConfig
     for part in filter(None, key.split(".")):
         node = next((f.type for f in fields(node) if f.name == part), None) if is_dataclass(node) else None
+        node = next((kind for kind in get_args(node) if is_dataclass(kind)), node)  # debug: a dataclass or null
     return node
 
 

@@ -125,6 +125,7 @@ class Precision(StrEnum):
     auto = "auto"
     fp32 = "fp32"
     bf16 = "bf16"
+    fp16 = "fp16"
 
 
 class Trainable(StrEnum):
@@ -132,9 +133,31 @@ class Trainable(StrEnum):
     head = "head"
 
 
+class BatchNorm(StrEnum):
+    """Whose statistics batch norm goes by in training."""
+
+    train = "train"  # each batch's own
+    frozen = "frozen"  # those that came with the pretrained weights
+
+
+class Debug(StrEnum):
+    """What a command does in place of a run."""
+
+    one_batch = "one_batch"
+    lr_range = "lr_range"
+
+
+class HeadStart(StrEnum):
+    """What the last layer is when training begins."""
+
+    undecided = "undecided"  # near zero: every class is as likely
+    probe = "probe"  # fitted on the frozen features
+
+
 class LossName(StrEnum):
     bce = "bce"
     cross_entropy = "cross_entropy"
+    focal = "focal"
 
 
 class ScheduleName(StrEnum):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from mammoscope.errors import MammoscopeError
-from mammoscope.jobs import train as train_module
+from mammoscope.jobs import fit as fit_module
 from mammoscope.jobs.registration import Registration, register_kept, register_or_keep
 from mammoscope.jobs.tracking import sync_runs
 from mammoscope.jobs.train import train
@@ -36,14 +36,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.mark.slow
 def test_a_training_outlives_its_server(configure, server: Server, impatient, monkeypatch, capsys, tmp_path):
     config = configure(f"tracking.uri={server.url}", "trainer.epochs=3")
-    log_epoch = train_module._log_epoch
+    log_epoch = fit_module._log_epoch
 
     def kill_in_the_second(tracker, epoch, *rest):
         if epoch.number == 1:
             server.signal(signal.SIGKILL)
         log_epoch(tracker, epoch, *rest)
 
-    monkeypatch.setattr(train_module, "_log_epoch", kill_in_the_second)
+    monkeypatch.setattr(fit_module, "_log_epoch", kill_in_the_second)
     run_id = train(config)
     told = capsys.readouterr().out
     name = "phantom-mammoscope-mass-roi-both-malignancy"

@@ -43,11 +43,11 @@ def a_head(loss: LossName = LossName.bce, groups: Sequence[int] = (0,) * 12):
 
 
 def test_the_folded_classifier_scores_images_as_the_head_scores_features():
-    for loss in LossName:
+    for loss in (LossName.bce, LossName.cross_entropy):
         fabric, classifier, head, images = a_head(loss)
         nn.init.normal_(head.network.weight, generator=torch.Generator().manual_seed(1))
         nn.init.normal_(head.network.bias, generator=torch.Generator().manual_seed(2))
-        head.fold()
+        classifier.load_state_dict(head.folded(head.network.state_dict()))
         np.testing.assert_allclose(
             score(fabric, classifier, images), score(fabric, head.network, head.validation), atol=1e-5
         )

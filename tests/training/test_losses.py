@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional
+from torchvision.ops import sigmoid_focal_loss
 
 from mammoscope.config import LossConfig
 from mammoscope.data.draws import Draws
@@ -76,3 +77,51 @@ def test_many_classes_that_sampling_has_balanced_are_not_weighed_again():
     targets = [0] * 6 + [1] * 3 + [2]
     weights = class_weights(targets, Draws(targets, seed=0).share(), 3)
     torch.testing.assert_close(weights, torch.ones(3))
+
+
+def focal(gamma: float, targets: list[int], classes: int = 2, *, alpha: float | None = None):
+    return build_loss(
+        LossConfig(name=LossName.focal, gamma=gamma, alpha=alpha), targets, np.ones(len(targets)), classes
+    )
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0, 5.0])
+def test_focal_is_torchvisions(gamma: float):
+    expected = sigmoid_focal_loss(LOGITS[:, 0], TARGETS, alpha=0.25, gamma=gamma, reduction="mean")
+    torch.testing.assert_close(focal(gamma, [0, 1], alpha=0.25)(LOGITS, TARGETS), expected)
+
+
+def test_focal_at_gamma_0_is_bce_with_its_weights():
+    bce = build_loss(LossConfig(name=LossName.bce), [1, 0, 0, 0], np.ones(4))
+    torch.testing.assert_close(focal(0.0, [1, 0, 0, 0])(LOGITS, TARGETS), bce(LOGITS, TARGETS))
+
+
+def test_focal_of_many_classes_at_gamma_0_is_cross_entropy_with_its_weights():
+    targets = [0] * 6 + [1] * 3 + [2]
+    logits, wanted = torch.randn(10, 3, generator=torch.Generator().manual_seed(0)), torch.tensor(targets).float()
+    cross_entropy = build_loss(LossConfig(name=LossName.cross_entropy), targets, np.ones(10), 3)
+    torch.testing.assert_close(focal(0.0, targets, 3)(logits, wanted), cross_entropy(logits, wanted))
+
+
+def test_focal_of_two_logits_is_focal_of_their_difference():
+    """Two formulas, one loss: malignancy could be told by one logit or by two."""
+    from mammoscope.training.losses import _many_focal
+
+    two = torch.cat([torch.zeros_like(LOGITS), LOGITS], dim=1)
+    one = focal(2.0, [0, 1], alpha=0.5)(LOGITS, TARGETS)
+    torch.testing.assert_close(_many_focal(2.0, None)(two, TARGETS), 2 * one)
+
+
+def test_focal_weighs_what_is_told_well_less():
+    told, missed = torch.tensor([[4.0]]), torch.tensor([[-1.0]])
+    one = torch.tensor([1.0])
+    plain, keen = focal(0.0, [0, 1]), focal(2.0, [0, 1])
+    assert keen(told, one) / plain(told, one) < 0.001 < 0.5 < keen(missed, one) / plain(missed, one)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_focal_has_a_slope_where_a_sample_is_told_for_certain(gamma: float):
+    logits = torch.tensor([[200.0], [-200.0]], requires_grad=True)
+    focal(gamma, [0, 1])(logits, torch.tensor([1.0, 0.0])).backward()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()

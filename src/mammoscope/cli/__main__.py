@@ -124,9 +124,9 @@ _EVALUATE_KEYS = (
 
 
 def _train(config: TrainConfig) -> None:
-    from mammoscope.jobs.train import train
+    from mammoscope.jobs.menu import run
 
-    train(config)
+    run(config)
 
 
 def _prepare(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from mammoscope.config import AugmentConfig
 from mammoscope.data.augment import Augment, build_augment
-from mammoscope.data.draws import Draws, EpochBatches, Pick
+from mammoscope.data.draws import ALONE, Draws, EpochBatches, Pick, Share
 from mammoscope.data.frame import CENTRE
 from mammoscope.data.preprocess import FULL_SCALE
 from mammoscope.data.store import PreparedStore
@@ -25,6 +25,7 @@ class Batch:
     images: torch.Tensor
     targets: torch.Tensor  # float32 (batch,)
     indices: torch.Tensor  # int64 (batch,): into the partition's samples
+    of: int | None = None  # samples of the whole batch, where processes share it
 
 
 def to_inputs(images: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -69,9 +70,9 @@ class SampleImages:
             for view, image in enumerate(views):
                 self._show(pick, view, image, with_mask=False)
 
-    def batch(self, images: torch.Tensor, picks: Sequence[Pick]) -> Batch:
-        indices = torch.tensor([pick.sample for pick in picks])
-        return Batch(images, self._targets[indices], indices)
+    def batch(self, images: torch.Tensor, picks: Sequence[Pick], of: int) -> Batch:
+        indices = torch.tensor([pick.sample for pick in picks], dtype=torch.int64)
+        return Batch(images, self._targets[indices], indices, of)
 
     def look(self, pick: Pick, *, with_mask: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
         """One sample as the network sees it, uint16 (h, w), and its ROI moved with it, bool (h, w), where asked for.
@@ -123,11 +124,23 @@ class Batches:
     process: a copy out of the page cache takes less time than it takes to hand an image over.
     """
 
-    def __init__(self, images: SampleImages, batch_size: int, draws: Draws | None, *, workers: int, pin: bool):
-        """draws: what each epoch shows, of training; None: every sample in its order. pin: in page-locked memory."""
+    def __init__(
+        self,
+        images: SampleImages,
+        batch_size: int,
+        draws: Draws | None,
+        *,
+        workers: int,
+        pin: bool,
+        share: Share = ALONE,
+    ):
+        """draws: what each epoch shows, of training; None: every sample in its order. pin: in page-locked memory.
+
+        share: the part of each batch that this process reads.
+        """
         keep_freed_memory()
         self.images, self._pin = images, pin
-        self._batches = EpochBatches(len(images), batch_size, draws)
+        self._batches = EpochBatches(len(images), batch_size, draws, share)
         helped = workers > 0 and images.is_augmented
         self._workers = Workers(images.fill, self._batches, images.shape, workers) if helped else None
 
@@ -143,14 +156,14 @@ class Batches:
         return self._here(number, start) if self._workers is None else self._from_workers(self._workers, number, start)
 
     def _here(self, number: int, start: int) -> Iterator[Batch]:
-        for picks in self._batches.epoch(number, start):
+        for batch, picks in enumerate(self._batches.epoch(number, start), start):
             images = self._empty(len(picks))
             self.images.fill(images.numpy(), picks)
-            yield self.images.batch(images, picks)
+            yield self.images.batch(images, picks, self._batches.size(batch))
 
     def _from_workers(self, workers: Workers, number: int, start: int) -> Iterator[Batch]:
-        for shared, picks in workers.epoch(number, start):
-            yield self.images.batch(self._empty(len(picks)).copy_(shared), picks)
+        for batch, (shared, picks) in enumerate(workers.epoch(number, start), start):
+            yield self.images.batch(self._empty(len(picks)).copy_(shared), picks, self._batches.size(batch))
 
     def _empty(self, images: int) -> torch.Tensor:
         return torch.empty((images, *self.images.shape), dtype=torch.uint16, pin_memory=self._pin)
@@ -166,14 +179,20 @@ def train_batches(
     workers: int,
     seed: int,
     pin: bool,
+    share: Share = ALONE,
 ) -> Batches:
     """Drawn, moved and augmented."""
     images = SampleImages(samples, stores, build_augment(augment), seed, moves=True)
-    return Batches(images, batch_size, draws, workers=workers, pin=pin)
+    return Batches(images, batch_size, draws, workers=workers, pin=pin, share=share)
 
 
 def plain_batches(
-    samples: Sequence[Sample], stores: Mapping[str, PreparedStore], *, batch_size: int, pin: bool
+    samples: Sequence[Sample],
+    stores: Mapping[str, PreparedStore],
+    *,
+    batch_size: int,
+    pin: bool,
+    share: Share = ALONE,
 ) -> Batches:
     """In order, as prepared: for validation, test and frozen features."""
-    return Batches(SampleImages(samples, stores, None, 0), batch_size, None, workers=0, pin=pin)
+    return Batches(SampleImages(samples, stores, None, 0), batch_size, None, workers=0, pin=pin, share=share)

@@ -76,25 +76,43 @@ def build_draws(samples: Sequence[Sample], sampling: Sampling, seed: int) -> Dra
     return Draws(groups[sampling], seed)
 
 
+class Share(NamedTuple):
+    """The part of a batch that one of several processes computes."""
+
+    rank: int  # from 0
+    processes: int
+
+
+ALONE = Share(0, 1)
+
+
 class EpochBatches:
     """Batches of picks; without `draws` in the samples' own order, for evaluation. Final.
 
-    The last, smaller batch is kept, unless in training it holds one sample only, which would stop batch norm.
+    The last, smaller batch is kept, unless in training it holds one sample only, which would stop batch norm, or fewer
+    than there are processes.
     """
 
-    def __init__(self, samples: int, batch_size: int, draws: Draws | None):
-        self._samples, self._draws = samples, draws
+    def __init__(self, samples: int, batch_size: int, draws: Draws | None, share: Share = ALONE):
+        """share: which of each batch's picks are this process's."""
+        self._samples, self._draws, self.share = samples, draws, share
         self.batch_size = max(1, min(batch_size, samples))
 
     def epoch(self, number: int, start: int = 0) -> Iterator[list[Pick]]:
         """start: how many batches are left out at the beginning, of an epoch that is gone on with."""
         picks = _numbered(number, np.arange(self._samples) if self._draws is None else self._draws.epoch(number))
         for batch in range(start, len(self)):
-            yield picks[batch * self.batch_size : (batch + 1) * self.batch_size]
+            yield picks[batch * self.batch_size : (batch + 1) * self.batch_size][
+                self.share.rank :: self.share.processes
+            ]
+
+    def size(self, batch: int) -> int:
+        """Picks of the whole batch, over all processes."""
+        return min(self.batch_size, self._samples - batch * self.batch_size)
 
     def __len__(self) -> int:
         full, rest = divmod(self._samples, self.batch_size)
-        return full + (rest > 1 if self._draws is not None and full else rest > 0)
+        return full + (rest >= max(2, self.share.processes) if self._draws is not None and full else rest > 0)
 
 
 def _numbered(epoch: int, indices: np.ndarray) -> list[Pick]:

@@ -19,6 +19,7 @@ from mammoscope.jobs.gather import GatheredData
 from mammoscope.models.weights import Weights
 from mammoscope.records import Sample
 from mammoscope.tracking.run import Tracker
+from mammoscope.training.processes import share
 from mammoscope.vocabulary import RESEARCH_USE_ONLY, Partition, Precision, SourceName, TargetPolicy, Trainable
 
 CONFIG_FILE = "config.yaml"
@@ -42,6 +43,7 @@ class Provenance:
             "gpu": gpu,
             "cpu": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
             "precision": str(self.precision),
+            "processes": str(share().processes),
             "system": f"{platform.system()} {platform.release()}",
         }
 

@@ -27,8 +27,8 @@ def find_resumed(config: TrainConfig, store: TrackingStore, provenance: Provenan
         "certificate": provenance.data.certificate.digest,
     }
     if config.resume == AUTO:
-        run = store.latest(alike)
-        if run is None or PRUNED in run.tags:
+        run = store.latest(alike, without=PRUNED)
+        if run is None:
             say("resume=auto: there is no unfinished run of this config, seed and data; a new one begins")
             return None
         return run

@@ -1,6 +1,9 @@
 """`python train.py ...`: one run, from samples to a registered model, as a page to be read from top to bottom."""
 
 from dataclasses import replace
+from pathlib import Path
+
+import torch
 
 from mammoscope.config import TrainConfig
 from mammoscope.data.batches import Batches, plain_batches, train_batches
@@ -11,25 +14,29 @@ from mammoscope.jobs.describe import describe_run
 from mammoscope.jobs.evidence import Report, log_evidence, log_look, show_results
 from mammoscope.jobs.fit import fit
 from mammoscope.jobs.gather import gather, say_partitions
+from mammoscope.jobs.head_start import start_head
+from mammoscope.jobs.joined import joined
 from mammoscope.jobs.provenance import Provenance, log_provenance, run_name, run_tags, write_local_config
 from mammoscope.jobs.publish import publish
 from mammoscope.jobs.resume import find_resumed
 from mammoscope.jobs.table import settle_table
 from mammoscope.jobs.tracking import open_tracking
+from mammoscope.jobs.training import Training
 from mammoscope.models.classifier import Classifier, build_classifier
 from mammoscope.reporting.console import say
 from mammoscope.tracking.liveness import running
 from mammoscope.tracking.lookup import RunInfo
-from mammoscope.tracking.run import MlflowTracker, Tracker
+from mammoscope.tracking.run import MlflowTracker, NullTracker, Tracker
 from mammoscope.tracking.store import TrackingStore
 from mammoscope.training.checkpoint import drop_state
 from mammoscope.training.device import find_device, find_precision, find_workers, seed_everything
 from mammoscope.training.optimizer import check_optimizer
+from mammoscope.training.processes import first_goes_first, from_first, is_first, share
 from mammoscope.vocabulary import Partition, Trainable
 
 
 def train(config: TrainConfig) -> str:
-    """Trains, evaluates on validation, registers; returns the run's id.
+    """Trains, evaluates on validation, registers; returns the run's id. Under torchrun each process computes its share.
 
     Raises MammoscopeError, before a run begins, for all that is wrong with the input; what fails later ends the run.
     """
@@ -37,23 +44,46 @@ def train(config: TrainConfig) -> str:
     config = settle_table(config)
     check_optimizer(config.optimizer)
     device = find_device(config.trainer)
+    with joined(config, device):
+        return _lead(config, device) if is_first() else _help(config, device)
+
+
+def _lead(config: TrainConfig, device: torch.device) -> str:
+    """What the only process does, or the first of several."""
     seed_everything(config.seed)
     classifier, weights = build_classifier(config.model, config.image, config.loss, config.target, view=config.view)
     store = open_tracking(config.tracking)
-    data = gather(config)
+    with first_goes_first():
+        data = gather(config)
     provenance = Provenance(data, weights, device, find_precision(config.trainer, device))
     _say_start(config, provenance)
     tracker = _start(config, store, provenance)
     if isinstance(tracker, RunInfo):
+        from_first((tracker.id, None))
         say(f"resume={config.resume}: finished already, nothing is left to do\nrun {tracker.id}")
         return tracker.id
     with running(tracker):
+        from_first((tracker.run_id, tracker.folder))
         say(f"run {tracker.run_id}")
         report = _run(config, store, tracker, classifier, provenance)
     drop_state(tracker.folder)
     show_results(report)
     say(f"run {tracker.run_id}")
     return tracker.run_id
+
+
+def _help(config: TrainConfig, device: torch.device) -> str:
+    """What the processes beside the first do: nothing but compute. They open what it has prepared."""
+    seed_everything(config.seed)
+    classifier, weights = build_classifier(config.model, config.image, config.loss, config.target, view=config.view)
+    seed_everything(config.seed + share().rank)  # else all would drop the same units
+    with first_goes_first():
+        data = gather(config)
+    provenance = Provenance(data, weights, device, find_precision(config.trainer, device))
+    run_id, folder = from_first(("", Path()))
+    if folder is not None:
+        fit(_training(config, NullTracker(folder), classifier, provenance))
+    return run_id
 
 
 def _start(config: TrainConfig, store: TrackingStore, provenance: Provenance) -> MlflowTracker | RunInfo:
@@ -86,11 +116,13 @@ def _run(
 ) -> Report:
     write_local_config(config, tracker.folder)
     log_provenance(tracker, config, provenance)
-    draws = build_draws(provenance.data.samples[Partition.train], config.trainer.sampling, config.seed)
-    images, validation = _batches(config, provenance, draws)
-    for partition, batches in ((Partition.train, images), (Partition.validation, validation)):
+    training = _training(config, tracker, classifier, provenance)
+    for partition, batches in ((Partition.train, training.images), (Partition.validation, training.validation)):
         log_look(tracker, batches, provenance.data.samples[partition], partition, config.target.name)
-    fitted = fit(config, tracker, classifier, provenance, images, validation, draws)
+    start_head(config, tracker.folder, classifier, provenance, training.draws)
+    fitted, precision = fit(training)
+    provenance = replace(provenance, precision=precision)
+    tracker.tags({"precision": str(precision)})
     report = log_evidence(
         tracker,
         fitted.predictions,
@@ -103,6 +135,20 @@ def _run(
     tracker.describe(describe_run(config, provenance, fitted, report))
     publish(config, store, tracker, classifier, provenance, report)
     return report
+
+
+def _training(config: TrainConfig, tracker: Tracker, classifier: Classifier, provenance: Provenance) -> Training:
+    draws = build_draws(provenance.data.samples[Partition.train], config.trainer.sampling, config.seed)
+    images, validation = _batches(config, provenance, draws)
+    return Training(
+        config=config,
+        tracker=tracker,
+        classifier=classifier,
+        provenance=provenance,
+        images=images,
+        validation=validation,
+        draws=draws,
+    )
 
 
 def _batches(config: TrainConfig, provenance: Provenance, draws: Draws) -> tuple[Batches, Batches]:
@@ -120,5 +166,7 @@ def _batches(config: TrainConfig, provenance: Provenance, draws: Draws) -> tuple
             workers=find_workers(config.trainer, provenance.device),
             seed=config.seed,
             pin=pin,
+            share=share(),
         )
-    return images, plain_batches(data.samples[Partition.validation], data.stores, batch_size=size, pin=pin)
+    validation = data.samples[Partition.validation]
+    return images, plain_batches(validation, data.stores, batch_size=size, pin=pin, share=share())

@@ -7,8 +7,7 @@ from typing import final
 from mammoscope.reporting.console import say
 from mammoscope.reporting.live import Line
 from mammoscope.training.loop import Epoch
-from mammoscope.training.readings import Reading
-from mammoscope.training.state import Progress
+from mammoscope.training.readings import Progress, Reading
 
 
 @final

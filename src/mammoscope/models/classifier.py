@@ -9,13 +9,14 @@ from typing import Any
 import timm
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mammoscope.config import ImageConfig, LossConfig, ModelConfig, TargetConfig, ViewConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.models.fusion import ViewFusion, with_missing_filled
 from mammoscope.models.lite import LITE_PACKAGES
 from mammoscope.models.weights import Weights, find_weights
-from mammoscope.vocabulary import CLASSES, Fusion, LossName, Trainable
+from mammoscope.vocabulary import CLASSES, BatchNorm, Fusion, HeadStart, LossName, Trainable
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,20 @@ class Classifier(nn.Module):
             return self.fusion(each.unflatten(0, tuple(there.shape)), there)
         return backbone.forward_head(backbone.forward_features(self.normalise(images)), pre_logits=True)
 
+    def head_parameters(self) -> list[nn.Parameter]:
+        """Of what no pretrained weights bring: the last layer, and what fuses the views before it."""
+        if self.fusion is not None:
+            return list(self.fusion.parameters())
+        last = self.backbone.get_classifier()  # of distilled transformers, two
+        layers = last if isinstance(last, tuple) else (last,)
+        return [parameter for layer in layers for parameter in layer.parameters()]
+
     @property
     def head(self) -> nn.Linear:
         """The last linear layer. Raises MammoscopeError where the backbone has none."""
         if self.fusion is not None:
             return self.fusion.head
-        return _last_layer(self.backbone, self.architecture.backbone, "model.trainable=head", "trainable=all")
+        return _last_layer(self.backbone, self.architecture.backbone, "a head that is fitted alone", "another model")
 
 
 def _last_layer(backbone: Backbone, name: str, asked_by: str, way_out: str) -> nn.Linear:
@@ -95,7 +104,8 @@ def probabilities_of(logits: torch.Tensor) -> torch.Tensor:
 
 
 def outputs_for(loss: LossConfig, target: TargetConfig) -> int:
-    return 1 if loss.name is LossName.bce else len(CLASSES[target.name])
+    classes = len(CLASSES[target.name])
+    return 1 if loss.name is LossName.bce or (loss.name is LossName.focal and classes == 2) else classes
 
 
 def _check_backbone(model: ModelConfig) -> None:
@@ -120,12 +130,8 @@ def build_classifier(
     _check_backbone(model)
     weights = find_weights(model)
     arguments = _arguments(model, image)
-    if model.trainable is Trainable.head and weights.file is None:
-        raise MammoscopeError(
-            f"model.trainable=head: no pretrained weights for {model.backbone} can be had here, and a frozen random "
-            "backbone says nothing; use model.trainable=all, or a backbone whose weights come by pip: "
-            + ", ".join(LITE_PACKAGES)
-        )
+    if weights.file is None:
+        _refuse_without_weights(model)
     overlay = weights.overlay()
     try:
         backbone = timm.create_model(
@@ -142,6 +148,10 @@ def build_classifier(
     _check_patches(backbone, model, image)
     if model.trainable is Trainable.head:
         _last_layer(backbone, model.backbone, "model.trainable=head", "trainable=all")
+    if model.head_start is HeadStart.probe:
+        _last_layer(backbone, model.backbone, "model.head_start=probe", "model.head_start=undecided")
+    if model.batch_norm is BatchNorm.frozen and not any(isinstance(m, _BatchNorm) for m in backbone.modules()):
+        raise MammoscopeError(f"model.batch_norm=frozen: {model.backbone} has no batch norm; allowed: train")
     if weights.from_user:
         _check_names(backbone, model, weights)
     _start_undecided(backbone)
@@ -155,6 +165,20 @@ def build_classifier(
         classifier = _fused(classifier, view.fusion, len(view.views))
     _check_size(classifier, model, image)
     return classifier, weights
+
+
+def _refuse_without_weights(model: ModelConfig) -> None:
+    """What stands on pretrained weights must have them, also where `auto` was to find them."""
+    for asked, key, otherwise in (
+        (model.trainable is Trainable.head, "model.trainable=head", "model.trainable=all"),
+        (model.head_start is HeadStart.probe, "model.head_start=probe", "model.head_start=undecided"),
+        (model.batch_norm is BatchNorm.frozen, "model.batch_norm=frozen", "model.batch_norm=train"),
+    ):
+        if asked:
+            raise MammoscopeError(
+                f"{key}: no pretrained weights for {model.backbone} can be had here, and a frozen random backbone says "
+                f"nothing; use {otherwise}, or a backbone whose weights come by pip: {', '.join(LITE_PACKAGES)}"
+            )
 
 
 def _fused(single: Classifier, fusion: Fusion, views: int) -> Classifier:

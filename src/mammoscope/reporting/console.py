@@ -28,7 +28,7 @@ def say(line: str) -> None:
 def line_in_place() -> Iterator[Line]:
     """A line about a job of hours: redrawn where standard error is a terminal, elsewhere said once a minute."""
     global _line
-    line: Line = LiveLine(sys.stderr) if can_redraw(sys.stderr) else PlainLines(say)
+    line: Line = LiveLine(sys.stderr) if can_redraw(sys.stderr) and not console.quiet else PlainLines(say)
     _line = line
     try:
         yield line

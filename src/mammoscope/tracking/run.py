@@ -97,7 +97,8 @@ class MlflowTracker:
         self.folder = folder
         self._sender = sender
         self._life = life  # held as long as the run lives; None for a run that had ended when it was opened again
-        self._logged = logged or Logged()
+        self._known_params = logged.params if logged is not None else frozenset[str]()
+        self._last_steps = dict(logged.last_steps) if logged is not None else {}
         self._params: dict[str, str] = {}
         self._not_finite: dict[str, str] = {}
         self._was_in_vain = False  # waiting for the store
@@ -109,7 +110,7 @@ class MlflowTracker:
         """
         for key in params:
             check_key("param", key)
-        rows = {key: self._param(key, value) for key, value in params.items() if key not in self._logged.params}
+        rows = {key: self._param(key, value) for key, value in params.items() if key not in self._known_params}
         self._append(Batch(time_ms=_now_ms(), params=dict(some)) for some in slices(list(rows.items())))
 
     def _param(self, key: str, value: Setting) -> str:
@@ -131,14 +132,17 @@ class MlflowTracker:
         self._append(Batch(time_ms=_now_ms(), tags=dict(some)) for some in slices(list(tags.items())))
 
     def metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """A value that is not finite leaves a hole in its curve and a tag `not_finite.<metric>`.
+        """A step that was told before is not told twice: a training that went back goes through it again.
+
+        A value that is not finite leaves a hole in its curve and a tag `not_finite.<metric>`.
 
         MLflow would store infinity as 1.8e308 and draw it; a NaN it would show as the latest value.
         """
         now_ms = _now_ms()
         for key in metrics:
             check_key("metric", key)
-        new = {key: value for key, value in metrics.items() if step > self._logged.last_steps.get(key, -1)}
+        new = {key: value for key, value in metrics.items() if step > self._last_steps.get(key, -1)}
+        self._last_steps.update(dict.fromkeys(new, step))
         finite = [(key, float(value)) for key, value in new.items() if math.isfinite(value)]
         notes = {f"not_finite.{key}": self._note(key, v, step) for key, v in new.items() if not math.isfinite(v)}
         rows = zip_longest(slices(finite, METRICS_A_CALL), slices(list(notes.items())), fillvalue=())

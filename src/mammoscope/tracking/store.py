@@ -137,7 +137,7 @@ class TrackingStore:
 
         Raises MammoscopeError where its files are elsewhere, or a living process has it.
         """
-        if not run.folder.is_dir():
+        if self.location.database is None and not run.folder.is_dir():
             raise MammoscopeError(f"run {run.id}: its checkpoints are not on this machine; allowed: to resume it there")
         life = take_life(run.folder)
         if life is None:
@@ -237,12 +237,16 @@ class TrackingStore:
             found = next(search(self.client, [self.experiment_id], " and ".join(conditions)), None)
         return None if found is None else run_info(found, self.folder)
 
-    def latest(self, tags: Mapping[str, str]) -> RunInfo | None:
-        """The experiment's latest run that has all these tags, however it ended; values hold no quotes."""
+    def latest(self, tags: Mapping[str, str], *, without: str) -> RunInfo | None:
+        """The experiment's latest run that has all these tags and not the other, however it ended; no quotes in values.
+
+        Raises StoreAway.
+        """
         conditions = " and ".join(f"tags.{key} = '{value}'" for key, value in tags.items())
         with answered(self.location.given):
-            found = next(search(self.client, [self.experiment_id], conditions), None)
-        return None if found is None else run_info(found, self.folder)
+            found = search(self.client, [self.experiment_id], conditions)
+            latest = next((run for run in found if without not in run.data.tags), None)
+        return None if latest is None else run_info(latest, self.folder)
 
     def artifact(self, run_id: str, path: str) -> Path:
         """A file or folder that the run logged, on this disk. Raises MammoscopeError where there is none."""

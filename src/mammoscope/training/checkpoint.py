@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from mammoscope.errors import MammoscopeError
 from mammoscope.files import written_whole
+from mammoscope.training.processes import from_first, is_first
 from mammoscope.training.state import STATE, Tree, read_snapshot, take_snapshot, write_snapshot
 
 BEST, LAST = "best.safetensors", "last.safetensors"
@@ -35,7 +36,8 @@ class Checkpoints:
     """Of one run: where its training stands, and the best weights so far. Final.
 
     Only the copy out of the network holds the training up; a thread writes, in the order of the calls, so that whatever
-    a state on the disk speaks of lies there already. What the thread could not write, the next call raises.
+    a state on the disk speaks of lies there already. What the thread could not write, the next call raises. Of several
+    processes the first one writes, and all load.
     """
 
     def __init__(self, folder: Path):
@@ -53,16 +55,21 @@ class Checkpoints:
 
     def load(self) -> Tree | None:
         """The latest state; None where none was kept. Raises MammoscopeError for one that cannot be read."""
+        self._raise_what_failed()
+        from_first(None)  # who writes it
         path = self._folder / STATE
         return read_snapshot(path) if path.exists() else None
 
     def keep(self, state: Tree, best_epoch: int | None) -> None:
         """best_epoch: whose weights `state` speaks of; all others' are dropped once it is written."""
         self._raise_what_failed()
-        self._last = self._writer.submit(self._keep, take_snapshot(state), best_epoch)
+        if is_first():
+            self._last = self._writer.submit(self._keep, take_snapshot(state), best_epoch)
 
     def keep_best(self, weights: Mapping[str, torch.Tensor], epoch: int) -> None:
         self._raise_what_failed()
+        if not is_first():
+            return
         copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights.items()}
         self._last = self._writer.submit(save_weights, copies, self._best(epoch))
 
@@ -74,6 +81,8 @@ class Checkpoints:
     def conclude(self, weights: Mapping[str, torch.Tensor], best_epoch: int) -> None:
         """Leaves best.safetensors and, of the last epoch's `weights`, last.safetensors. The state stays (`drop`)."""
         self._raise_what_failed()
+        if not is_first():
+            return
         save_weights(weights, self._folder / LAST)
         save_weights(self.best(best_epoch), self._folder / BEST)
 

@@ -1,6 +1,6 @@
 """model.trainable=head: the backbone is frozen, its features are computed once, only the last linear layer learns."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from lightning_fabric import Fabric
@@ -45,7 +45,7 @@ class FrozenHead:
     """The head of a classifier, trained on standardised features, and put back where it belongs. Final.
 
     Standardising (mean and deviation of the training features) only makes the problem well conditioned: it is folded
-    into the linear layer by `fold`, so that the classifier gives the same logits from images.
+    into the linear layer by `folded`, so that the classifier gives the same logits from images.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class FrozenHead:
         """train: every sample in its order, of which `draws` then says what an epoch shows."""
         self._classifier = classifier.requires_grad_(False)
         features, targets = _features(fabric, classifier, train.epoch(0))
-        self._mean, self._std = features.mean(dim=0), features.std(dim=0).clamp_min(1e-6)
+        self._mean, self.std = features.mean(dim=0), features.std(dim=0).clamp_min(1e-6)
         self.train = FeatureBatches(self._standard(features), targets, draws, batch_size)
         features, targets = _features(fabric, classifier, validation.epoch(0))
         self.validation = FeatureBatches(self._standard(features), targets, None, batch_size)
@@ -69,13 +69,14 @@ class FrozenHead:
         nn.init.zeros_(self.network.bias)
 
     def _standard(self, features: torch.Tensor) -> torch.Tensor:
-        return (features - self._mean) / self._std
+        return (features - self._mean) / self.std
 
     @torch.no_grad()
-    def fold(self) -> None:
-        """Writes what was learnt into the classifier's own head."""
+    def folded(self, learnt: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The classifier's weights, with what `network` has learnt as its own head."""
         head = self._classifier.head
-        weight = self.network.weight / self._std
+        weight = learnt["weight"] / self.std
         head.weight.copy_(weight)
         if head.bias is not None:
-            head.bias.copy_(self.network.bias - weight @ self._mean)
+            head.bias.copy_(learnt["bias"] - weight @ self._mean)
+        return self._classifier.state_dict()

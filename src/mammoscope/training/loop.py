@@ -1,22 +1,23 @@
-"""The page that everybody reads first: one epoch after the other. Who logs, keeps or stops is the caller."""
+"""The training loop. A generator: it yields after each epoch, and what happens then is written out in jobs/fit.py."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from timm.utils import ModelEmaV3
 from torch import nn
 
 from mammoscope.data.batches import Batch, to_inputs
-from mammoscope.errors import MammoscopeError
 from mammoscope.models.classifier import probabilities_of
-from mammoscope.training.readings import LossCurve, Reading
-from mammoscope.training.state import Progress
-
-READ_EVERY_STEPS = 50  # the only moments inside an epoch when the host waits for the device
+from mammoscope.training.losses import Loss
+from mammoscope.training.mixup import Mixup
+from mammoscope.training.processes import everyone, share
+from mammoscope.training.readings import READ_EVERY_STEPS, Progress, Reading, RecentLosses
 
 
 class Epochs(Protocol):
@@ -24,6 +25,29 @@ class Epochs(Protocol):
 
     def epoch(self, number: int, start: int = 0) -> Iterable[Batch]:
         """start: the batch that an epoch is gone on with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """What the loop trains, on what, and by which rules."""
+
+    network: nn.Module
+    bare: nn.Module  # the same, without what Fabric wraps around it
+    average: ModelEmaV3 | None  # of the network's weights; it is what validates, and what is kept
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    loss: Loss
+    mixup: Mixup | None
+    train: Epochs
+    validation: Epochs
+    accumulate: int  # batches a step
+    clip_norm: float | None
+    begin: Callable[[int], None] | None  # says what of the network learns in an epoch; None: all of it in each
+    weights: Callable[[], dict[str, torch.Tensor]]  # the classifier's, with what was learnt so far
+
+    @property
+    def scored(self) -> nn.Module:
+        return self.bare if self.average is None else self.average.module
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,78 +64,111 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A moment between two steps at which the state is whole."""
+    """A moment between two steps at which the state is whole, and every loss up to it was finite."""
 
     is_trained: bool  # the epoch's steps are done, and its validation is next
 
 
 def train_epochs(
-    fabric: Fabric,
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-    loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    train: Epochs,
-    validation: Epochs,
-    progress: Progress,
-    *,
-    epochs: int,
-    clip_norm: float | None,
-    pause: Callable[[], bool],
-    curve: LossCurve | None = None,
+    fabric: Fabric, learner: Learner, progress: Progress, *, epochs: int, pause: Callable[[], bool]
 ) -> Iterator[Epoch | Pause | Reading]:
-    """Goes on from `progress`. Yields after each epoch; between steps where `pause()` says so, and before validating.
-
-    A Reading comes after each READ_EVERY_STEPS steps of the whole training, and after its last. It comes before a
-    Pause of the same moment, so whoever keeps the state has been told all that came before it.
+    """Goes on from `progress`. Yields after each epoch; between steps where `pause()` says so, and before validating;
+    and a Reading after each READ_EVERY_STEPS steps of the whole training, and after its last.
 
     The caller may stop at any of these, and go on from a Pause in another process.
 
-    Raises MammoscopeError when the loss stops being finite.
+    Raises NotFinite, READ_EVERY_STEPS steps late at most, for the first step whose loss is not.
     """
-    curve = curve or LossCurve()
+    recent = RecentLosses(fabric.device)
     for number in range(progress.epoch, epochs):
-        started = time.perf_counter()
-        network.train()
-        total = torch.zeros((), device=fabric.device) if progress.loss_sum is None else progress.loss_sum
-        progress.epoch, progress.loss_sum = number, total
-        images = 0  # in this process
-        for batch in train.epoch(number, progress.steps):
-            logits = network(to_inputs(batch.images, fabric.device))
-            loss = loss_of(logits, batch.targets.to(fabric.device, non_blocking=True))
-            optimizer.zero_grad(set_to_none=True)
-            fabric.backward(loss)
-            if clip_norm is not None:
-                fabric.clip_gradients(network, optimizer, max_norm=clip_norm, error_if_nonfinite=False)
-            optimizer.step()
-            schedule.step()
-            total += loss.detach()  # a loss that is not finite stays in the sum: one flag for all steps since
-            images += len(batch.targets)
-            progress.steps += 1
+        started, images = time.perf_counter(), 0
+        wake(learner, number)
+        for batches in _groups(learner.train.epoch(number, progress.steps * learner.accumulate), learner.accumulate):
+            _step(fabric, learner, batches, progress, recent)
+            images += sum(len(batch.targets) for batch in batches)
             # once in a while: look at what the device has
-            if (done := schedule.last_epoch) % READ_EVERY_STEPS == 0:  # which counts steps, over all epochs
-                loss_sum = _require_finite(total, number, progress.steps)
-                yield Reading(done, curve.read(loss_sum, READ_EVERY_STEPS), _lr(schedule))
-            if pause():
+            if progress.all_steps % READ_EVERY_STEPS == 0:
+                progress.take(recent.read())
+                yield progress.reading(_lr(learner))
+            # alone at any step; together where all look, since they have to agree
+            if (share().processes == 1 or progress.all_steps % READ_EVERY_STEPS == 0) and pause():
+                progress.take(recent.read())
                 yield Pause(is_trained=False)
-        loss_sum = _require_finite(total, number, progress.steps)
+        progress.take(recent.read())
         images_per_s = images / (time.perf_counter() - started)
-        if number + 1 == epochs and (left := schedule.last_epoch % READ_EVERY_STEPS):
-            yield Reading(schedule.last_epoch, (curve.before + loss_sum) / left, _lr(schedule))
+        if number + 1 == epochs and progress.all_steps % READ_EVERY_STEPS:
+            yield progress.reading(_lr(learner))
         yield Pause(is_trained=True)
-        probabilities = score(fabric, network, validation)
-        train_loss = loss_sum / max(progress.steps, 1)
-        curve.end_epoch(loss_sum)
-        progress.epoch, progress.steps, progress.loss_sum = number + 1, 0, None
-        yield Epoch(number, train_loss, probabilities, _lr(schedule), time.perf_counter() - started, images_per_s)
+        probabilities = score(fabric, learner.scored, learner.validation)
+        train_loss = progress.epoch_loss / max(progress.steps, 1)
+        progress.next_epoch()
+        yield Epoch(number, train_loss, probabilities, _lr(learner), time.perf_counter() - started, images_per_s)
+
+
+def wake(learner: Learner, epoch: int) -> None:
+    learner.network.train()
+    if learner.begin is not None:
+        learner.begin(epoch)
+
+
+def _step(fabric: Fabric, learner: Learner, batches: list[Batch], progress: Progress, recent: RecentLosses) -> None:
+    learner.optimizer.zero_grad(set_to_none=True)
+    for place, batch in enumerate(batches):
+        is_last = place + 1 == len(batches)
+        with fabric.no_backward_sync(learner.network, enabled=not is_last):  # type: ignore[arg-type]
+            loss = loss_of(fabric, learner, batch, progress, place) * (weight_of(batch) / len(batches))
+            fabric.backward(loss)
+        recent.add(loss)
+    if learner.clip_norm is not None:
+        fabric.clip_gradients(learner.network, learner.optimizer, max_norm=learner.clip_norm, error_if_nonfinite=False)
+    learner.optimizer.step()
+    learner.schedule.step()
+    recent.end_step()
+    progress.steps += 1
+    progress.all_steps += 1
+    if learner.average is not None:
+        learner.average.update(learner.network, progress.all_steps)
+
+
+def weight_of(batch: Batch) -> float:
+    """What makes the mean over the processes, which share a batch as evenly as it goes, the mean over the batch."""
+    return 1.0 if batch.of is None else len(batch.targets) * share().processes / batch.of
+
+
+def loss_of(fabric: Fabric, learner: Learner, batch: Batch, progress: Progress, place: int = 0) -> torch.Tensor:
+    """Float32 (), of one batch; `place`: which of those of the step under way."""
+    inputs = to_inputs(batch.images, fabric.device)
+    targets = batch.targets.to(fabric.device, non_blocking=True)
+    if learner.mixup is None:
+        return learner.loss(learner.network(inputs), targets)
+    mixed = learner.mixup.mix(inputs, progress.epoch, progress.steps, place)
+    logits = learner.network(mixed.inputs)
+    own, other = learner.loss(logits, targets), learner.loss(logits, targets[mixed.others])
+    return mixed.share * own + (1 - mixed.share) * other
+
+
+def _groups(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
+    """An epoch's last group may be smaller: its batches then weigh more."""
+    rest = iter(batches)
+    while group := list(islice(rest, size)):
+        yield group
 
 
 @torch.inference_mode()
 def score(fabric: Fabric, network: nn.Module, partition: Epochs) -> np.ndarray:
-    """Probabilities of the classes, float64 (samples, classes), in the partition's order."""
+    """Probabilities of the classes, float64 (samples, classes), in the partition's order, of all processes' shares.
+
+    network: without a wrapper, which would compute in step with other processes.
+    """
     network.eval()
-    parts = [probabilities_of(network(to_inputs(batch.images, fabric.device))) for batch in partition.epoch(0)]
-    return torch.cat(parts).double().cpu().numpy()
+    parts, places = [], []
+    for batch in partition.epoch(0):
+        with fabric.autocast():
+            parts.append(probabilities_of(network(to_inputs(batch.images, fabric.device))))
+        places.append(batch.indices)
+    own = torch.cat(parts).double().cpu().numpy(), torch.cat(places).numpy()
+    scores, indices = (np.concatenate(shares) for shares in zip(*everyone(own), strict=True))
+    return scores[np.argsort(indices)]
 
 
 @torch.inference_mode()
@@ -123,16 +180,6 @@ def score_images(fabric: Fabric, network: nn.Module, images: np.ndarray, *, at_o
     return torch.cat(parts).double().cpu().numpy()
 
 
-def _lr(schedule: torch.optim.lr_scheduler.LRScheduler) -> float:
+def _lr(learner: Learner) -> float:
     """The next step's, of the first group of weights."""
-    return float(schedule.get_last_lr()[0])
-
-
-def _require_finite(total: torch.Tensor, epoch: int, steps: int) -> float:
-    value = float(total)
-    if not np.isfinite(value):
-        raise MammoscopeError(
-            f"the loss is {value} in epoch {epoch}, among the {READ_EVERY_STEPS} steps up to {steps}: try a lower "
-            "optimizer.lr, trainer.clip_norm=1, or trainer.precision=fp32"
-        )
-    return value
+    return float(learner.schedule.get_last_lr()[0])

@@ -6,7 +6,7 @@ Safetensors: tensors by number, and the tree that they hang in as JSON in the he
 import json
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +15,17 @@ import torch
 from lightning_fabric import Fabric
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import nn
 
 from mammoscope.errors import MammoscopeError
 from mammoscope.files import written_whole
+from mammoscope.training.device import restore_scaler, scaler_state
+from mammoscope.training.loop import Learner
+from mammoscope.training.processes import everyone, share
+from mammoscope.training.readings import Progress
 
 STATE = "state.safetensors"
 FORMAT = 1
 Tree = Any  # nested mappings (keys: text or whole numbers), lists and tuples of tensors, numbers, text, booleans, None
-
-
-@dataclass(slots=True)
-class Progress:
-    """Where the loop is. It counts here, so that whoever looks between two steps can keep it and go on from it."""
-
-    epoch: int = 0  # under way, counted from 0
-    steps: int = 0  # done in it
-    loss_sum: torch.Tensor | None = None  # float32 (), over these steps, on the device; None before the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,35 +33,44 @@ class Trained:
     """What a training changes as it goes."""
 
     fabric: Fabric
-    network: nn.Module
-    optimizer: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
+    learner: Learner
     progress: Progress
 
     def tree(self) -> dict[str, Tree]:
-        progress = self.progress
+        learner = self.learner
         return {
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "progress": {"epoch": progress.epoch, "steps": progress.steps, "loss_sum": progress.loss_sum},
-            "generators": generators(self.fabric.device),
+            "network": learner.network.state_dict(),
+            "average": None if learner.average is None else learner.average.module.state_dict(),
+            "optimizer": learner.optimizer.state_dict(),
+            "schedule": learner.schedule.state_dict(),
+            "scaler": scaler_state(self.fabric),
+            "progress": asdict(self.progress),
+            "generators": everyone(generators(self.fabric.device)),
         }
 
     def restore(self, tree: Mapping[str, Tree]) -> None:
-        """Puts back what `tree` gave, the generators last."""
-        self.network.load_state_dict(tree["network"])
-        self.optimizer.load_state_dict(tree["optimizer"])
+        """Puts back what `tree` gave, the generators last. A scaler of another precision is left out."""
+        learner = self.learner
+        learner.network.load_state_dict(tree["network"])
+        if learner.average is not None:
+            learner.average.module.load_state_dict(tree["average"])
+        learner.optimizer.load_state_dict(tree["optimizer"])
         self._as_the_weights_lie()
-        self.schedule.load_state_dict(tree["schedule"])
-        said = tree["progress"]
-        self.progress.epoch, self.progress.steps = said["epoch"], said["steps"]
-        self.progress.loss_sum = None if said["loss_sum"] is None else said["loss_sum"].to(self.fabric.device)
-        restore_generators(tree["generators"], self.fabric.device)
+        learner.schedule.load_state_dict(tree["schedule"])
+        restore_scaler(self.fabric, tree["scaler"])
+        for name, value in tree["progress"].items():
+            setattr(self.progress, name, value)
+        if len(tree["generators"]) == share().processes:  # else dropout draws anew, and nothing else does
+            restore_generators(tree["generators"][share().rank], self.fabric.device)
+
+    def is_finite(self) -> bool:
+        """Whether all weights are: a step may spoil them after a loss that was still finite. Waits for the device."""
+        weights = [tensor for tensor in self.learner.network.state_dict().values() if tensor.is_floating_point()]
+        return bool(torch.stack([tensor.isfinite().all() for tensor in weights]).all())
 
     def _as_the_weights_lie(self) -> None:
         """Moments that lie otherwise in memory than their weights (channels_last) would take the slow way."""
-        for weight, state in self.optimizer.state.items():
+        for weight, state in self.learner.optimizer.state.items():
             for name, moment in state.items():
                 if isinstance(moment, torch.Tensor) and moment.shape == weight.shape:
                     state[name] = torch.empty_like(weight, dtype=moment.dtype).copy_(moment)
