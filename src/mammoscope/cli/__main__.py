@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from mammoscope import __version__
@@ -52,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("RUN", help="id, unique prefix of an id, or name of a run")
     evaluate.add_argument("--partition", choices=["validation", "test"], default="validation")
     evaluate.set_defaults(run=_evaluate, takes_overrides=True)
+
+    reproduce = commands.add_parser("reproduce", help="train a run once more and compare", epilog=_REPRODUCE_NOTE)
+    reproduce.add_argument("RUN", help="id, unique prefix of an id, or name of a run")
+    reproduce.add_argument("--tolerance", type=float, default=1e-3, help="of scores and metrics; default: %(default)s")
+    reproduce.set_defaults(run=_reproduce, takes_overrides=True)
 
     runs = commands.add_parser("runs", help="what is running, how far it is, and what ended last", epilog=_RUNS_NOTE)
     which = runs.add_mutually_exclusive_group()
@@ -106,6 +112,22 @@ _DOCTOR_NOTE = (
 )
 ENDED_SHOWN = 10  # runs
 _RUNS_NOTE = "overrides: tracking.uri, tracking.home, tracking.experiment"
+_REPRODUCE_NOTE = (
+    "exit status: 0 bit-equal or within the tolerance, 1 it differs or cannot be repeated here. Overrides: source, "
+    "source.*, phantom.*, store.*, split.allow, model.weights, tracking.*, trainer.device, trainer.workers; everything "
+    "else is the run's own"
+)
+_REPRODUCE_KEYS = (
+    "source",
+    "source.",
+    "phantom.",
+    "store.",
+    "split.allow",
+    "model.weights",
+    "tracking.",
+    "trainer.device",
+    "trainer.workers",
+)
 _EVALUATE_NOTE = (
     "overrides: source, source.*, phantom.*, store.*, split.allow, tracking.*, trainer.device, trainer.batch_size, "
     "trainer.workers; everything else is the run's own"
@@ -149,10 +171,7 @@ def _prepare(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
-    keys = [override.lstrip("+~").partition("=")[0] for override in overrides]
-    for key in keys:
-        if not any(key == name or (name.endswith(".") and key.startswith(name)) for name in _EVALUATE_KEYS):
-            raise MammoscopeError(f"{key}: cannot be changed in an evaluation; {_EVALUATE_NOTE}")
+    keys = _keys(overrides, _EVALUATE_KEYS, f"cannot be changed in an evaluation; {_EVALUATE_NOTE}")
     given = compose_config(overrides)
     from mammoscope.jobs.evaluate import evaluate
     from mammoscope.jobs.reload import run_config
@@ -162,6 +181,34 @@ def _evaluate(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
     run = store.find_run(arguments.RUN)
     config = run_config(store, run, given, keys, config_from_yaml)
     evaluate(config, store, run, Partition(arguments.partition))
+
+
+def _keys(overrides: Sequence[str], allowed: Sequence[str], refusal: str) -> list[str]:
+    """What the overrides set. Raises MammoscopeError for a key that is not allowed: `a.` allows all that is below a."""
+    keys = [override.lstrip("+~").partition("=")[0] for override in overrides]
+    for key in keys:
+        if not any(key == name or (name.endswith(".") and key.startswith(name)) for name in allowed):
+            raise MammoscopeError(f"{key}: {refusal}")
+    return keys
+
+
+def _reproduce(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
+    keys = _keys(overrides, _REPRODUCE_KEYS, f"cannot be changed in a reproduction; {_REPRODUCE_NOTE}")
+    if not 0 <= arguments.tolerance < float("inf"):
+        raise MammoscopeError(f"--tolerance {arguments.tolerance}: allowed: 0 or more")
+    given = compose_config(overrides)
+    from mammoscope.jobs.agreement import Verdict
+    from mammoscope.jobs.rebuild import rebuilt_config
+    from mammoscope.jobs.reproduce import check_reproducible, reproduce, rerun_apart
+    from mammoscope.jobs.tracking import open_tracking
+
+    store = open_tracking(given.tracking)
+    run = store.find_run(arguments.RUN)
+    check_reproducible(run)
+    config = rebuilt_config(store, run, given, keys)
+    script = Path(__file__).with_name("rerun.py")
+    if reproduce(store, run, config, arguments.tolerance, partial(rerun_apart, script)) is Verdict.differs:
+        sys.exit(1)
 
 
 def _runs(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:

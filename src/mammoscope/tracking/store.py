@@ -23,7 +23,14 @@ from mammoscope.tracking.limits import check_tags
 from mammoscope.tracking.liveness import ENDED_BY, take_life
 from mammoscope.tracking.location import Location, check_database, locate
 from mammoscope.tracking.lookup import RunInfo, find_run, run_folder, run_info, search
-from mammoscope.tracking.origin import code_tags, host_digests, is_this_host, library_versions
+from mammoscope.tracking.origin import (
+    code_diff,
+    code_tags,
+    host_digests,
+    is_this_host,
+    library_versions,
+    untracked_code,
+)
 from mammoscope.tracking.outage import answered, public_address
 from mammoscope.tracking.run import Logged, MlflowTracker
 from mammoscope.tracking.sender import Say, Sender
@@ -31,6 +38,9 @@ from mammoscope.tracking.view import show_columns
 
 HOST = "host"  # tag: digests of the host that a run lives on
 OPENINGS = "openings"
+UNTRACKED = "code_untracked"  # tag: how many files of src/ and conf/ git did not know, which code.diff therefore lacks
+ENVIRONMENT_FILE = "environment.txt"  # "torch: 2.11.0", a line each
+DIFF_FILE = "code.diff"
 LEFT = "its process ended without a word: killed, or the machine stopped"
 LOCK_TIMEOUT_S = 300.0  # making the database takes 3 s, and whoever waits behind it well under one
 
@@ -114,6 +124,7 @@ class TrackingStore:
         versions = library_versions()
         said = {HOST: "+".join(sorted(host_digests())), "python": versions["python"], "torch": versions["torch"]}
         said[HEARTBEAT] = now_text()
+        said[UNTRACKED] = str(len(untracked_code()))
         rows = {"mlflow.source.name": "mammoscope", **said, **code_tags(), **tags}
         check_tags(rows)
         lines = [f"{key}: {value}" for key, value in {**(environment or {}), **versions}.items()]
@@ -128,7 +139,9 @@ class TrackingStore:
                 sender = self._sender(run_id, lives=True)
                 undo.callback(sender.stop)
                 tracker = MlflowTracker(run_id, folder, sender, life)
-                tracker.text("\n".join(lines) + "\n", "environment.txt")
+                tracker.text("\n".join(lines) + "\n", ENVIRONMENT_FILE)
+                if diff := code_diff():
+                    tracker.written(diff, DIFF_FILE)
                 undo.pop_all()
         return tracker
 
@@ -229,6 +242,10 @@ class TrackingStore:
     def find_run(self, reference: str) -> RunInfo:
         """By id, unique prefix of an id, or name. Raises MammoscopeError, listing candidates, for none or several."""
         return run_info(find_run(self.client, self.experiment_id, reference), self.folder)
+
+    def experiment_of(self, run: RunInfo) -> str:
+        """Its name: a run may be found in another experiment than the store was opened with."""
+        return str(self.client.get_experiment(run.experiment_id).name)
 
     def latest_finished(self, tags: Mapping[str, str]) -> RunInfo | None:
         """The experiment's latest FINISHED run that has all these tags; values hold no quotes. Raises StoreAway."""
