@@ -14,6 +14,15 @@ REPEATED = re.compile(r"(epoch|step|validation)/(?!.*images_per_s)|kept/epoch$")
 Values = Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to."""
+
+    predictions: Predictions  # of validation
+    metrics: Values  # the last value of each
+    weights: str | None  # their digest; None where it is not known
+
+
 class Verdict(StrEnum):
     bit_equal = "bit-equal"
     within = "within tolerance"
@@ -41,15 +50,13 @@ class Agreement:
         )
 
 
-def compare(first: tuple[Predictions, Values, str | None], second: tuple[Predictions, Values, str | None]) -> Agreement:
-    """Of each run: predictions of validation, metrics, and the digest of its weights, None where it has none."""
-    metric, difference = _largest(_repeated(first[1]), _repeated(second[1]))
-    known = first[2] is not None and second[2] is not None
+def compare(first: Outcome, second: Outcome) -> Agreement:
+    metric, difference = _largest(_repeated(first.metrics), _repeated(second.metrics))
     return Agreement(
-        scores=_scores_differ(first[0], second[0]),
+        scores=_scores_differ(first.predictions, second.predictions),
         metrics=difference,
         metric=metric,
-        same_weights=first[2] == second[2] if known else None,
+        same_weights=first.weights == second.weights if first.weights and second.weights else None,
     )
 
 
