@@ -26,6 +26,7 @@ DIFFERENT = [
     ["model=resnet50"],
     ["augment=none"],
     ["trainer.precision=bf16"],
+    ["trainer.deterministic=true"],
     ["trainer.sampling=by_target"],
     ["trainer.sampling=by_patient"],
     ["optimizer=sgd"],

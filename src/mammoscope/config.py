@@ -182,6 +182,7 @@ class TrainerConfig:
     accumulate_batches: int = 1  # a step's gradient is the mean of so many batches'
     ema_decay: float | None = None  # of the average of the weights that is validated and kept; null: none
     fall_back: bool = True  # go on in a safer precision where this one overflows; false, as in a search: the run fails
+    deterministic: bool = False  # torch refuses what a GPU sums in an order of chance; a CPU has none
     checkpoint_every_s: int = 300  # how much of a long epoch a kill may cost; every epoch is kept anyway
 
 

@@ -167,7 +167,7 @@ def test_weights_that_are_not_there_are_named(run, phantom):
         (["evaluate", "no-such-run"], "error: run no-such-run: there is none"),
         (["evaluate", "r", "data=calc"], "error: data: cannot be changed in an evaluation"),
         (["prepare", "image=roi", "image.context=0"], "error: image.context=0.0: allowed: 1"),
-        (["runs"], "error: runs: nothing to do; allowed: --sync"),
+        (["runs", "-n", "-1"], "error: -n -1: allowed: 0 or more"),
         (["runs", "--sync", "data=calc"], "error: data=calc: means nothing here; overrides: tracking.uri"),
         (["runs", "--sync", "tracking.uri=ftp://h"], "error: tracking.uri=ftp://h: not a place"),
         (["ui", "--port", "99999"], "error: port=99999: allowed: 1 to 65535"),

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from mammoscope import __version__
@@ -59,8 +60,16 @@ def _parser() -> argparse.ArgumentParser:
     keep.add_argument("--name", help="of conf/experiment/NAME.yaml; default: the run's name")
     keep.set_defaults(run=_keep, takes_overrides=True)
 
-    runs = commands.add_parser("runs", help="the runs that this disk keeps", epilog=_RUNS_NOTE)
-    runs.add_argument("--sync", action="store_true", help="send what runs kept while their tracking store was away")
+    reproduce = commands.add_parser("reproduce", help="train a run once more and compare", epilog=_REPRODUCE_NOTE)
+    reproduce.add_argument("RUN", help="id, unique prefix of an id, or name of a run")
+    reproduce.add_argument("--tolerance", type=float, default=1e-3, help="of scores and metrics; default: %(default)s")
+    reproduce.set_defaults(run=_reproduce, takes_overrides=True)
+
+    runs = commands.add_parser("runs", help="what is running, how far it is, and what ended last", epilog=_RUNS_NOTE)
+    which = runs.add_mutually_exclusive_group()
+    which.add_argument("-n", type=int, metavar="N", help=f"so many that ended; default: {ENDED_SHOWN}")
+    which.add_argument("--all", action="store_true", help="all that ended")
+    which.add_argument("--sync", action="store_true", help="send what runs kept while their tracking store was away")
     runs.set_defaults(run=_runs, takes_overrides=True)
 
     ui = commands.add_parser("ui", help="open MLflow's pages on this machine")
@@ -107,7 +116,24 @@ _DOCTOR_NOTE = (
     "or refused, or pixels were not checked); 1 blocked (nothing usable, too few patients, films of different patients "
     "in train and test that are the same, case descriptions that contradict themselves, no such source)"
 )
+ENDED_SHOWN = 10  # runs
 _RUNS_NOTE = "overrides: tracking.uri, tracking.home, tracking.experiment"
+_REPRODUCE_NOTE = (
+    "exit status: 0 bit-equal or within the tolerance, 1 it differs or cannot be repeated here. Overrides: source, "
+    "source.*, phantom.*, store.*, split.allow, model.weights, tracking.*, trainer.device, trainer.workers; everything "
+    "else is the run's own"
+)
+_REPRODUCE_KEYS = (
+    "source",
+    "source.",
+    "phantom.",
+    "store.",
+    "split.allow",
+    "model.weights",
+    "tracking.",
+    "trainer.device",
+    "trainer.workers",
+)
 _EVALUATE_NOTE = (
     "overrides: source, source.*, phantom.*, store.*, split.allow, tracking.*, trainer.device, trainer.batch_size, "
     "trainer.workers; everything else is the run's own"
@@ -151,10 +177,7 @@ def _prepare(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
-    keys = [override.lstrip("+~").partition("=")[0] for override in overrides]
-    for key in keys:
-        if not any(key == name or (name.endswith(".") and key.startswith(name)) for name in _EVALUATE_KEYS):
-            raise MammoscopeError(f"{key}: cannot be changed in an evaluation; {_EVALUATE_NOTE}")
+    keys = _keys(overrides, _EVALUATE_KEYS, f"cannot be changed in an evaluation; {_EVALUATE_NOTE}")
     given = compose_config(overrides)
     from mammoscope.jobs.evaluate import evaluate
     from mammoscope.jobs.reload import run_config
@@ -193,13 +216,46 @@ def _tracking(overrides: Sequence[str]) -> TrackingConfig:
     return compose_config(overrides).tracking
 
 
+def _keys(overrides: Sequence[str], allowed: Sequence[str], refusal: str) -> list[str]:
+    """What the overrides set. Raises MammoscopeError for a key that is not allowed: `a.` allows all that is below a."""
+    keys = [override.lstrip("+~").partition("=")[0] for override in overrides]
+    for key in keys:
+        if not any(key == name or (name.endswith(".") and key.startswith(name)) for name in allowed):
+            raise MammoscopeError(f"{key}: {refusal}")
+    return keys
+
+
+def _reproduce(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
+    keys = _keys(overrides, _REPRODUCE_KEYS, f"cannot be changed in a reproduction; {_REPRODUCE_NOTE}")
+    if not 0 <= arguments.tolerance < float("inf"):
+        raise MammoscopeError(f"--tolerance {arguments.tolerance}: allowed: 0 or more")
+    given = compose_config(overrides)
+    from mammoscope.jobs.agreement import Verdict
+    from mammoscope.jobs.rebuild import rebuilt_config
+    from mammoscope.jobs.reproduce import check_reproducible, reproduce, rerun_apart
+    from mammoscope.jobs.tracking import open_tracking
+
+    store = open_tracking(given.tracking)
+    run = store.find_run(arguments.RUN)
+    check_reproducible(run)
+    config = rebuilt_config(store, run, given, keys)
+    script = Path(__file__).with_name("rerun.py")
+    if reproduce(store, run, config, arguments.tolerance, partial(rerun_apart, script)) is Verdict.differs:
+        sys.exit(1)
+
+
 def _runs(arguments: argparse.Namespace, overrides: Sequence[str]) -> None:
     tracking = _tracking(overrides)
-    if not arguments.sync:
-        raise MammoscopeError("runs: nothing to do; allowed: --sync")
-    from mammoscope.jobs.tracking import sync_runs
+    if arguments.n is not None and arguments.n < 0:
+        raise MammoscopeError(f"-n {arguments.n}: allowed: 0 or more")
+    if arguments.sync:
+        from mammoscope.jobs.tracking import sync_runs
 
-    sync_runs(tracking)
+        sync_runs(tracking)
+        return
+    from mammoscope.jobs.runs import show_runs
+
+    show_runs(tracking, ended=None if arguments.all else ENDED_SHOWN if arguments.n is None else arguments.n)
 
 
 def _ui(arguments: argparse.Namespace, rest: Sequence[str]) -> None:

@@ -23,6 +23,7 @@ from mammoscope.training.processes import share
 from mammoscope.vocabulary import RESEARCH_USE_ONLY, Partition, Precision, SourceName, TargetPolicy, Trainable
 
 CONFIG_FILE = "config.yaml"
+WEIGHTS_DIGEST = "weights_digest"  # tag: of best.safetensors
 _TARGET_IN_NAMES = {TargetPolicy.malignancy: "", TargetPolicy.malignancy_without_bwc: "-nobwc"}
 
 
@@ -42,6 +43,7 @@ class Provenance:
             "device": str(self.device),
             "gpu": gpu,
             "cpu": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
             "precision": str(self.precision),
             "processes": str(share().processes),
             "system": f"{platform.system()} {platform.release()}",

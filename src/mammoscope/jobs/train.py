@@ -16,7 +16,14 @@ from mammoscope.jobs.fit import fit
 from mammoscope.jobs.gather import gather, say_partitions
 from mammoscope.jobs.head_start import start_head
 from mammoscope.jobs.joined import joined
-from mammoscope.jobs.provenance import Provenance, log_provenance, run_name, run_tags, write_local_config
+from mammoscope.jobs.provenance import (
+    WEIGHTS_DIGEST,
+    Provenance,
+    log_provenance,
+    run_name,
+    run_tags,
+    write_local_config,
+)
 from mammoscope.jobs.publish import publish
 from mammoscope.jobs.resume import find_resumed
 from mammoscope.jobs.table import settle_table
@@ -28,10 +35,12 @@ from mammoscope.tracking.liveness import running
 from mammoscope.tracking.lookup import RunInfo
 from mammoscope.tracking.run import MlflowTracker, NullTracker, Tracker
 from mammoscope.tracking.store import TrackingStore
-from mammoscope.training.checkpoint import drop_state
+from mammoscope.training.checkpoint import BEST, drop_state
+from mammoscope.training.determinism import Determinism, find_determinism, settle_determinism
 from mammoscope.training.device import find_device, find_precision, find_workers, seed_everything
 from mammoscope.training.optimizer import check_optimizer
 from mammoscope.training.processes import first_goes_first, from_first, is_first, share
+from mammoscope.training.weights_digest import weights_digest
 from mammoscope.vocabulary import Partition, Trainable
 
 
@@ -43,6 +52,7 @@ def train(config: TrainConfig) -> str:
     _refuse_part(config)
     config = settle_table(config)
     check_optimizer(config.optimizer)
+    settle_determinism(config.trainer.deterministic)
     device = find_device(config.trainer)
     with joined(config, device):
         return _lead(config, device) if is_first() else _help(config, device)
@@ -56,13 +66,15 @@ def _lead(config: TrainConfig, device: torch.device) -> str:
     with first_goes_first():
         data = gather(config)
     provenance = Provenance(data, weights, device, find_precision(config.trainer, device))
-    _say_start(config, provenance)
+    determinism = find_determinism(config, device)
+    _say_start(config, provenance, determinism)
     tracker = _start(config, store, provenance)
     if isinstance(tracker, RunInfo):
         from_first((tracker.id, None))
         say(f"resume={config.resume}: finished already, nothing is left to do\nrun {tracker.id}")
         return tracker.id
     with running(tracker):
+        tracker.tags(determinism.tags())
         from_first((tracker.run_id, tracker.folder))
         say(f"run {tracker.run_id}")
         report = _run(config, store, tracker, classifier, provenance)
@@ -104,11 +116,12 @@ def _refuse_part(config: TrainConfig) -> None:
         )
 
 
-def _say_start(config: TrainConfig, provenance: Provenance) -> None:
+def _say_start(config: TrainConfig, provenance: Provenance, determinism: Determinism) -> None:
     say_partitions(provenance.data)
     if config.model.trainable is Trainable.head:
         say("note: model.trainable=head: the backbone is frozen, and augmentation is off")
     say(f"weights {provenance.weights.origin}; {provenance.device}, {provenance.precision}")
+    say(f"a repetition would be {determinism.repeats}: {'; '.join(determinism.reasons)}")
 
 
 def _run(
@@ -122,7 +135,7 @@ def _run(
     start_head(config, tracker.folder, classifier, provenance, training.draws)
     fitted, precision = fit(training)
     provenance = replace(provenance, precision=precision)
-    tracker.tags({"precision": str(precision)})
+    tracker.tags({"precision": str(precision), WEIGHTS_DIGEST: weights_digest(tracker.folder / BEST)})
     report = log_evidence(
         tracker,
         fitted.predictions,

@@ -26,6 +26,7 @@ class RunInfo:
     status: str
     experiment_id: str
     started: datetime
+    ended: datetime | None  # None while it is RUNNING
     folder: Path  # on this disk; there only if the run was made here
     tags: Mapping[str, str]
     params: Mapping[str, str]
@@ -45,6 +46,7 @@ def run_info(run: Run, folder: Path) -> RunInfo:
         status=run.info.status,
         experiment_id=run.info.experiment_id,
         started=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
+        ended=None if run.info.end_time is None else datetime.fromtimestamp(run.info.end_time / 1000, UTC),
         folder=run_folder(folder, run.info.run_id),
         tags=run.data.tags,
         params=run.data.params,

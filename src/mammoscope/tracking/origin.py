@@ -9,6 +9,7 @@ from pathlib import Path
 
 import mammoscope
 
+CODE = ("src", "conf")  # of a checkout: what a run's numbers depend on
 # Whatever can move a number, or the file formats that a run leaves.
 LIBRARIES = (
     "albumentations",
@@ -48,7 +49,7 @@ def code_tags() -> dict[str, str]:
     what runs was imported once, and an edit during a multirun does not change it.
     """
     here = Path(mammoscope.__file__)
-    if _git(here.parent, "ls-files", "--error-unmatch", here.name) is None:
+    if checkout_root() is None:
         return {
             "git_commit": f"none: mammoscope {_version('mammoscope')}, not run from a checkout",
             "git_dirty": "unknown",
@@ -65,15 +66,56 @@ def code_tags() -> dict[str, str]:
     }
 
 
+@cache
+def code_diff() -> bytes:
+    """What of src/ and conf/ differs from the commit, for `git apply`; empty where nothing does, or outside a checkout.
+
+    Files that git does not know are not in it: see untracked_code. Cached as code_tags is.
+    """
+    root = checkout_root()
+    if root is None or "mlflow.source.git.commit" not in code_tags():
+        return b""
+    plain = (
+        "--no-ext-diff",
+        "--no-textconv",
+        "--no-color",
+        "--binary",
+        "--full-index",
+        "--src-prefix=a/",
+        "--dst-prefix=b/",
+    )
+    return _git_bytes(root, "diff", *plain, "HEAD", "--", *CODE) or b""
+
+
+@cache
+def untracked_code() -> tuple[str, ...]:
+    """Files of src/ and conf/ that git neither knows nor ignores."""
+    root = checkout_root()
+    listed = None if root is None else _git(root, "ls-files", "--others", "--exclude-standard", "--", *CODE)
+    return tuple((listed or "").split("\n")) if listed else ()
+
+
+def checkout_root() -> Path | None:
+    """Of the checkout that this package is imported from; None for an installed copy."""
+    here = Path(mammoscope.__file__)
+    if _git(here.parent, "ls-files", "--error-unmatch", here.name) is None:
+        return None
+    root = _git(here.parent, "rev-parse", "--show-toplevel")
+    return None if root is None else Path(root)
+
+
 def _git(folder: Path, *arguments: str) -> str | None:
     """What git prints, stripped; None where it fails, is missing, or does not answer."""
+    printed = _git_bytes(folder, *arguments)
+    return None if printed is None else printed.decode(errors="replace").strip()
+
+
+def _git_bytes(folder: Path, *arguments: str) -> bytes | None:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=20
-        )
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return done.stdout
 
 
 def host_digests() -> frozenset[str]:
@@ -86,3 +128,8 @@ def host_digests() -> frozenset[str]:
     if boot.exists():
         names.append(boot.read_text().strip())
     return frozenset(hashlib.sha256(f"mammoscope host {name}".encode()).hexdigest()[:16] for name in names)
+
+
+def is_this_host(host: str) -> bool:
+    """host: the tag of a run."""
+    return bool(host_digests().intersection(host.split("+")))

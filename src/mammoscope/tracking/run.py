@@ -168,6 +168,10 @@ class MlflowTracker:
         with self._new_artifact(path) as file:
             file.write_text(text, encoding="utf-8", newline="")
 
+    def written(self, content: bytes, path: str) -> None:
+        with self._new_artifact(path) as file:
+            file.write_bytes(content)
+
     @contextmanager
     def _new_artifact(self, path: str) -> Iterator[Path]:
         check_artifact(path)

@@ -1,8 +1,10 @@
 """Sends a journal in order: from a thread beside the training, which so never waits for a network, or at once."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import final
 
@@ -12,6 +14,7 @@ from mammoscope.tracking.journal import Journal
 from mammoscope.tracking.outage import is_refusal, reason
 
 LONGEST_PAUSE_S = 30.0
+BEAT_EVERY_S = 45.0
 STOP_S = 2.0  # a call to a server that hangs is not waited for any longer
 Say = Callable[[str], None]
 
@@ -64,8 +67,11 @@ def _without_the_refused(journal: Journal, post: Post, call: Sequence[tuple[Entr
 class Sender:
     """The thread of one journal. It ends with stop(), and gives the journal up then."""
 
-    def __init__(self, journal: Journal, post: Post, address: str, say: Say):
+    def __init__(self, journal: Journal, post: Post, address: str, say: Say, beat: Callable[[], None] | None = None):
+        """beat: tells the store that this process lives, every 45 s."""
         self.journal, self._post, self.address, self.say = journal, post, address, say
+        self._beat = beat
+        self._next_beat = math.inf if beat is None else time.monotonic() + BEAT_EVERY_S
         self._changed = threading.Condition()
         self._left = journal.count_unsent()
         self._failures = 0  # since a call last got through
@@ -113,6 +119,7 @@ class Sender:
     def _run(self) -> None:
         try:
             while self._has_work():
+                self._beat_if_due()
                 try:
                     self._note(send_some(self.journal, self._post))
                 except Exception as error:  # a thread has nobody to raise to: it says so, and tries again
@@ -121,14 +128,23 @@ class Sender:
             self.journal.close()
 
     def _has_work(self) -> bool:
-        """Waits for entries, and for the time of the next try; False where the thread is to end."""
+        """Waits for entries or a beat, and for the time of the next try; False where the thread is to end."""
         with self._changed:
             while not self._stops:
-                pause = self._next_try - time.monotonic()
-                if self._left and pause <= 0:
+                due = self._next_try if self._left else max(self._next_try, self._next_beat)
+                pause = due - time.monotonic()
+                if pause <= 0:
                     return True
-                self._changed.wait(pause if self._left else None)
+                self._changed.wait(None if math.isinf(pause) else pause)
         return False
+
+    def _beat_if_due(self) -> None:
+        """A beat that is lost is not made up for: that it is late is all that it would tell."""
+        if self._beat is not None and time.monotonic() >= self._next_beat:
+            self._next_beat = time.monotonic() + BEAT_EVERY_S
+            if not self.is_away:
+                with suppress(Exception):
+                    self._beat()
 
     def _note(self, step: Step) -> None:
         if self.is_away:

@@ -16,13 +16,21 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mammoscope.errors import MammoscopeError
 from mammoscope.tracking.embedded import create_database, make_folder, open_experiment, refused_clearly
 from mammoscope.tracking.entries import post
+from mammoscope.tracking.heartbeat import HEARTBEAT, now_text, tell_heartbeat
 from mammoscope.tracking.journal import new_journal, waits
 from mammoscope.tracking.leftovers import Delivery, deliver
 from mammoscope.tracking.limits import check_tags
 from mammoscope.tracking.liveness import ENDED_BY, take_life
 from mammoscope.tracking.location import Location, check_database, locate
 from mammoscope.tracking.lookup import RunInfo, find_run, run_folder, run_info, search
-from mammoscope.tracking.origin import code_tags, host_digests, library_versions
+from mammoscope.tracking.origin import (
+    code_diff,
+    code_tags,
+    host_digests,
+    is_this_host,
+    library_versions,
+    untracked_code,
+)
 from mammoscope.tracking.outage import answered, public_address
 from mammoscope.tracking.run import Logged, MlflowTracker
 from mammoscope.tracking.sender import Say, Sender
@@ -30,6 +38,9 @@ from mammoscope.tracking.view import show_columns
 
 HOST = "host"  # tag: digests of the host that a run lives on
 OPENINGS = "openings"
+UNTRACKED = "code_untracked"  # tag: how many files of src/ and conf/ git did not know, which code.diff therefore lacks
+ENVIRONMENT_FILE = "environment.txt"  # "torch: 2.11.0", a line each
+DIFF_FILE = "code.diff"
 LEFT = "its process ended without a word: killed, or the machine stopped"
 LOCK_TIMEOUT_S = 300.0  # making the database takes 3 s, and whoever waits behind it well under one
 
@@ -112,6 +123,8 @@ class TrackingStore:
         """
         versions = library_versions()
         said = {HOST: "+".join(sorted(host_digests())), "python": versions["python"], "torch": versions["torch"]}
+        said[HEARTBEAT] = now_text()
+        said[UNTRACKED] = str(len(untracked_code()))
         rows = {"mlflow.source.name": "mammoscope", **said, **code_tags(), **tags}
         check_tags(rows)
         lines = [f"{key}: {value}" for key, value in {**(environment or {}), **versions}.items()]
@@ -123,10 +136,12 @@ class TrackingStore:
                 life = take_life(folder)
                 assert life is not None, "a new run is nobody else's"
                 undo.callback(life.release)
-                sender = self._sender(run_id)
+                sender = self._sender(run_id, lives=True)
                 undo.callback(sender.stop)
                 tracker = MlflowTracker(run_id, folder, sender, life)
-                tracker.text("\n".join(lines) + "\n", "environment.txt")
+                tracker.text("\n".join(lines) + "\n", ENVIRONMENT_FILE)
+                if diff := code_diff():
+                    tracker.written(diff, DIFF_FILE)
                 undo.pop_all()
         return tracker
 
@@ -147,7 +162,9 @@ class TrackingStore:
             self.client.update_run(run.id, status="RUNNING")
             if ENDED_BY in run.tags:
                 self.client.delete_tag(run.id, ENDED_BY)
-            tracker = MlflowTracker(run.id, run.folder, self._sender(run.id), life, logged=self._logged(run.id))
+            tell_heartbeat(self.client, run.id)
+            sender = self._sender(run.id, lives=True)
+            tracker = MlflowTracker(run.id, run.folder, sender, life, logged=self._logged(run.id))
             undo.pop_all()
         return tracker
 
@@ -157,10 +174,12 @@ class TrackingStore:
         last_steps = {key: max(metric.step for metric in history) for key, history in histories.items()}
         return Logged(frozenset(data.params), last_steps)
 
-    def _sender(self, run_id: str) -> Sender:
+    def _sender(self, run_id: str, *, lives: bool) -> Sender:
+        """lives: the run is RUNNING as long as this process lives."""
         address = public_address(self.location.given)
         journal = new_journal(run_folder(self.folder, run_id), address)
-        return Sender(journal, partial(post, self.client, run_id), address, self._say)
+        beat = partial(tell_heartbeat, self.client, run_id) if lives else None
+        return Sender(journal, partial(post, self.client, run_id), address, self._say, beat)
 
     @contextmanager
     def reopened(self, run_id: str) -> Iterator[MlflowTracker]:
@@ -168,7 +187,7 @@ class TrackingStore:
 
         Raises MammoscopeError, when the block ends, for what the store refused.
         """
-        tracker = MlflowTracker(run_id, run_folder(self.folder, run_id), self._sender(run_id), None)
+        tracker = MlflowTracker(run_id, run_folder(self.folder, run_id), self._sender(run_id, lives=False), None)
         try:
             yield tracker
         finally:
@@ -208,7 +227,7 @@ class TrackingStore:
             return [self._info(run_id) for run_id in dead]
 
     def _is_dead(self, run_id: str, host: str) -> bool:
-        if not host_digests().intersection(host.split("+")):
+        if not is_this_host(host):
             return False
         folder = run_folder(self.folder, run_id)
         if self.location.database is None and not folder.exists():
@@ -223,6 +242,10 @@ class TrackingStore:
     def find_run(self, reference: str) -> RunInfo:
         """By id, unique prefix of an id, or name. Raises MammoscopeError, listing candidates, for none or several."""
         return run_info(find_run(self.client, self.experiment_id, reference), self.folder)
+
+    def experiment_of(self, run: RunInfo) -> str:
+        """Its name: a run may be found in another experiment than the store was opened with."""
+        return str(self.client.get_experiment(run.experiment_id).name)
 
     def latest_finished(self, tags: Mapping[str, str]) -> RunInfo | None:
         """The experiment's latest FINISHED run that has all these tags; values hold no quotes. Raises StoreAway."""
