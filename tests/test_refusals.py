@@ -32,7 +32,7 @@ def message(overrides: list[str]) -> str:
         ("data.kinds=[lump]", "data.kinds: 'lump' is not allowed; allowed: mass, calc"),
         ("model=timm", "model.backbone is not set"),
         ("split.folds.x=1", "split.folds: there is no such key"),
-        ("experiment=none_such", "experiment=none_such: there is no such option; allowed: demo"),
+        ("experiment=none_such", "experiment=none_such: there is no such option; allowed: calc_roi, demo"),
         ("model=[resnet18,resnet50]", "model: exactly one option is needed; allowed: convnext_small, "),
         ("~model", "model: exactly one option is needed"),
         ("data=mass+calc", "data=mass+calc: there is no such option; allowed: all, calc, mass"),

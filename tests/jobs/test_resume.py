@@ -167,6 +167,7 @@ def test_another_command_is_refused(finished, configure_in, override: str, words
     assert runs(config) == [run_id]
 
 
+@pytest.mark.slow
 def test_what_a_search_has_pruned_is_not_unfinished(configure, capsys):
     config = configure(*KILLABLE, "tracking.register=never")
     killed.train_until(config, "epoch logged", 2)

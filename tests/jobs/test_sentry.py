@@ -79,6 +79,7 @@ def test_a_broken_image_ends_the_run_and_is_named(configure, plant):
     assert str(error.value).count("P_0") == len(kept["indices"])
 
 
+@pytest.mark.slow
 def test_a_trial_does_not_fall_back(configure, plant):
     plant(1, too_bright)
     config = configure("trainer.precision=fp16", "trainer.fall_back=false")
@@ -86,6 +87,7 @@ def test_a_trial_does_not_fall_back(configure, plant):
         train(config)
 
 
+@pytest.mark.slow
 def test_weights_that_run_away_in_fp32_are_told_from_a_broken_image(configure):
     config = configure(
         "trainer.clip_norm=null",
@@ -98,6 +100,7 @@ def test_weights_that_run_away_in_fp32_are_told_from_a_broken_image(configure):
         train(config)
 
 
+@pytest.mark.slow
 def test_gone_on_with_it_stays_in_the_safer_precision(configure, plant, capsys, monkeypatch):
     from mammoscope.jobs import fit
 
