@@ -51,6 +51,7 @@ def test_a_run_whose_lock_is_free_is_dead_whatever_its_heartbeat_says(store: Tra
 @pytest.mark.parametrize(
     ("beat", "life"),
     [(ago(0), Life.running), (ago(SILENT_S - 60), Life.running), (ago(SILENT_S + 5), Life.silent), ("?", Life.silent)],
+    ids=["now", "a minute before", "too long ago", "no time"],  # times would differ between processes of tests
 )
 def test_a_run_of_another_host_is_judged_by_its_heartbeat_and_never_ended_from_here(store: TrackingStore, beat, life):
     tracker = store.start_run("a run", {})

@@ -33,6 +33,7 @@ from mammoscope.models.classifier import Classifier, build_classifier
 from mammoscope.reporting.console import say
 from mammoscope.tracking.liveness import running
 from mammoscope.tracking.lookup import RunInfo
+from mammoscope.tracking.machine import sampled
 from mammoscope.tracking.run import MlflowTracker, NullTracker, Tracker
 from mammoscope.tracking.store import TrackingStore
 from mammoscope.training.checkpoint import BEST, drop_state
@@ -73,7 +74,7 @@ def _lead(config: TrainConfig, device: torch.device) -> str:
         from_first((tracker.id, None))
         say(f"resume={config.resume}: finished already, nothing is left to do\nrun {tracker.id}")
         return tracker.id
-    with running(tracker):
+    with running(tracker), sampled(tracker):
         tracker.tags(determinism.tags())
         from_first((tracker.run_id, tracker.folder))
         say(f"run {tracker.run_id}")

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 Setting = str | int | float | bool | None | Sequence[str | int | float]
 METRICS_A_CALL = MAX_METRICS_PER_BATCH - MAX_PARAMS_TAGS_PER_BATCH  # which leaves room for notes on those not finite
+SYSTEM = "system/"  # before the keys of what is said of the machine
 PATIENCE_S = 60.0  # how long the end of a run waits for a store that does not answer
 LAST_TRY_S = 10.0  # once that was in vain, or where a person or an error ended the run
 
@@ -54,6 +55,9 @@ class Tracker(Protocol):
     def tags(self, tags: Mapping[str, str]) -> None: ...
 
     def metrics(self, metrics: Mapping[str, float], step: int = 0) -> None: ...
+
+    def sample(self, metrics: Mapping[str, float]) -> None:
+        """One more row about the machine, from any thread; it counts its steps by itself."""
 
     def figure(self, figure: "Figure", path: str) -> None: ...
 
@@ -102,6 +106,8 @@ class MlflowTracker:
         self._params: dict[str, str] = {}
         self._not_finite: dict[str, str] = {}
         self._was_in_vain = False  # waiting for the store
+        sampled = (step for key, step in self._last_steps.items() if key.startswith(SYSTEM))
+        self._samples = 1 + max(sampled, default=-1)
 
     def params(self, params: Mapping[str, Setting]) -> None:
         """Values read as in YAML: null, true, 0.1. One over 6,000 characters becomes the artifact params/<key>.txt.
@@ -147,6 +153,12 @@ class MlflowTracker:
         notes = {f"not_finite.{key}": self._note(key, v, step) for key, v in new.items() if not math.isfinite(v)}
         rows = zip_longest(slices(finite, METRICS_A_CALL), slices(list(notes.items())), fillvalue=())
         self._append(Batch(time_ms=now_ms, step=step, metrics=dict(some), tags=dict(told)) for some, told in rows)
+
+    def sample(self, metrics: Mapping[str, float]) -> None:
+        """Goes on counting where the process before this one left off. What the store refused is not heard here."""
+        batch = Batch(time_ms=_now_ms(), step=self._samples, metrics=dict(metrics))
+        self._samples += 1
+        self._sender.append([batch])
 
     def _note(self, key: str, value: float, step: int) -> str:
         last = f"{value} at step {step}"
@@ -255,6 +267,8 @@ class NullTracker:
     def tags(self, tags: Mapping[str, str]) -> None: ...
 
     def metrics(self, metrics: Mapping[str, float], step: int = 0) -> None: ...
+
+    def sample(self, metrics: Mapping[str, float]) -> None: ...
 
     def figure(self, figure: "Figure", path: str) -> None: ...
 
