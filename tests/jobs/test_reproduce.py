@@ -145,7 +145,8 @@ def test_a_change_that_was_never_committed_is_repeated_from_a_later_commit(confi
     assert "in this run alone" in store.artifact(run_id, "code.diff").read_text()
 
     rounding.write_text(original)
-    (checkout / "conf/trainer/default.yaml").open("a").write("# a later commit\n")
+    settings = checkout / "conf/trainer/default.yaml"
+    settings.write_text(settings.read_text() + "# a later commit\n")
     git("commit", "-qam", "second")
     done = subprocess.run(
         [sys.executable, "-m", "mammoscope.cli", "reproduce", run_id[:8], f"tracking.home={config.tracking.home}"],

