@@ -18,6 +18,7 @@ MOMENTS = {  # what is called then
     "epoch logged": ("mammoscope.jobs.fit", "_log_epoch"),
     "evidence": ("mammoscope.jobs.train", "log_evidence"),
     "registered": ("mammoscope.jobs.registration", "say"),
+    "finished": ("mammoscope.jobs.train", "drop_state"),
 }
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["mammoscope.jobs.train", "tests.jobs.killed"])

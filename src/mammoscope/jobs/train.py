@@ -72,6 +72,7 @@ def _lead(config: TrainConfig, device: torch.device) -> str:
     tracker = _start(config, store, provenance)
     if isinstance(tracker, RunInfo):
         from_first((tracker.id, None))
+        drop_state(tracker.folder)  # one killed between its end and this has it still
         say(f"resume={config.resume}: finished already, nothing is left to do\nrun {tracker.id}")
         return tracker.id
     with running(tracker), sampled(tracker):
