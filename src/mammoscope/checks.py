@@ -120,6 +120,7 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("image.jitter_fraction", lambda v: 0 <= v <= 0.5, "0 to 0.5"),
     ("model.drop_rate", lambda v: 0 <= v < 1, "0 to below 1"),
     ("model.drop_path_rate", lambda v: 0 <= v < 1, "0 to below 1"),
+    ("model.frozen_stages", _at_least(0), "0 or more"),
     ("loss.pos_weight", lambda v: 0 < v <= 1000, "above 0, to 1000, or null"),
     ("loss.smoothing", lambda v: 0 <= v < 1, "0 to below 1"),
     ("loss.gamma", lambda v: 0 <= v <= 10, "0 to 10"),

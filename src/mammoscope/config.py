@@ -3,7 +3,7 @@
 Not frozen, no Literal, no Path: OmegaConf refuses those (docs/ARCHITECTURE.md, "Where Hydra stops").
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mammoscope.vocabulary import (
     AbnormalityKind,
@@ -12,6 +12,7 @@ from mammoscope.vocabulary import (
     Fusion,
     HeadStart,
     ImageVariant,
+    KeptEpoch,
     LossName,
     Precision,
     Register,
@@ -130,6 +131,9 @@ class ModelConfig:
     trainable: Trainable = Trainable.all  # head: the backbone is frozen, its features are computed once
     drop_rate: float = 0.0
     drop_path_rate: float = 0.0
+    scales: list[float] = field(default_factory=list)  # squares around the centre, as fractions; []: the image alone
+    average_flips: bool = False  # scores are the mean of an image's and of its mirror image's, top to bottom
+    frozen_stages: int = 0  # so many, from the stem on, keep their weights
     batch_norm: BatchNorm = BatchNorm.train
     head_start: HeadStart = HeadStart.undecided
     compile: bool = False  # by torch.compile: minutes at the start for faster steps, rounded a little differently
@@ -178,6 +182,7 @@ class TrainerConfig:
     clip_norm: float | None
     patience_epochs: int | None  # early stopping: epochs without a better selection metric; null: never
     channels_last: bool
+    kept_epoch: KeptEpoch = KeptEpoch.best
     sampling: Sampling = Sampling.uniform
     accumulate_batches: int = 1  # a step's gradient is the mean of so many batches'
     ema_decay: float | None = None  # of the average of the weights that is validated and kept; null: none

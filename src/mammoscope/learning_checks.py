@@ -1,24 +1,34 @@
 """What losses, optimizers and networks cannot be told together, as rows of checks._COMBINATIONS."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from mammoscope.config import TrainConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.files import refuse_inside
-from mammoscope.vocabulary import CLASSES, BatchNorm, Debug, HeadStart, LossName, Trainable
+from mammoscope.vocabulary import CLASSES, BatchNorm, Debug, HeadStart, KeptEpoch, LossName, Trainable
 
 
 def _needs_weights(config: TrainConfig) -> bool:
     model = config.model
     is_probed, is_still = model.head_start is HeadStart.probe, model.batch_norm is BatchNorm.frozen
-    return is_probed or is_still or config.optimizer.frozen_epochs > 0
+    return is_probed or is_still or model.frozen_stages > 0 or config.optimizer.frozen_epochs > 0
 
 
 def _how_the_backbone_learns(config: TrainConfig) -> bool:
     optimizer = config.optimizer
     has_rates = optimizer.layer_decay is not None or optimizer.backbone_lr_factor != 1
     return has_rates or config.model.compile or _needs_weights(config)
+
+
+def _are_scales(scales: Sequence[float]) -> bool:
+    descend = all(wide > narrow for wide, narrow in pairwise(scales))
+    return not scales or (2 <= len(scales) <= 8 and scales[0] <= 1 and scales[-1] > 0 and descend)
+
+
+def _smallest_px(config: TrainConfig) -> int:
+    return round(min([1.0, *config.model.scales]) * min(config.image.height_px, config.image.width_px))
 
 
 def check_debug(config: TrainConfig) -> None:
@@ -95,17 +105,38 @@ LEARNING_COMBINATIONS: tuple[tuple[Callable[[TrainConfig], bool], str], ...] = (
     (
         lambda c: c.model.trainable is Trainable.head and _how_the_backbone_learns(c),
         "model.trainable=head: the backbone does not learn, so nothing says how; leave out optimizer.layer_decay, "
-        "optimizer.backbone_lr_factor, optimizer.frozen_epochs, model.batch_norm, model.head_start and model.compile",
+        "optimizer.backbone_lr_factor, optimizer.frozen_epochs, model.frozen_stages, model.batch_norm, "
+        "model.head_start and model.compile",
     ),
     (
         lambda c: c.model.weights == "none" and _needs_weights(c),
         "model.weights=none: features of a random backbone say nothing and its batch norm knows no statistics; leave "
-        "out optimizer.frozen_epochs, model.batch_norm=frozen and model.head_start=probe, or use model.weights=auto",
+        "out optimizer.frozen_epochs, model.frozen_stages, model.batch_norm=frozen and model.head_start=probe, or use "
+        "model.weights=auto",
     ),
     (
         lambda c: c.model.trainable is Trainable.head and c.model.weights == "none",
         "model.weights=none with model.trainable=head: features of a random, frozen backbone say nothing; "
         "use model.weights=auto or model.trainable=all",
+    ),
+    (
+        lambda c: c.trainer.kept_epoch is KeptEpoch.last and c.trainer.patience_epochs is not None,
+        "trainer.kept_epoch=last with trainer.patience_epochs={config.trainer.patience_epochs}: patience waits for a "
+        "better epoch than the best, and then the last would be a worse one; leave one of them out",
+    ),
+    (
+        lambda c: not _are_scales(c.model.scales),
+        "model.scales={config.model.scales}: allowed: none, or 2 to 8 fractions of the image's sides, in (0, 1], each "
+        "smaller than the one before",
+    ),
+    (
+        lambda c: _smallest_px(c) < 16,
+        "model.scales={config.model.scales}: the last of image.height_px={config.image.height_px} "
+        "image.width_px={config.image.width_px} has fewer than 16 px a side; allowed: a larger scale or image",
+    ),
+    (
+        lambda c: bool(c.model.scales) and c.view.fusion is not None,
+        "model.scales={config.model.scales} with view=pair: a breast's views are fused already; leave one of them out",
     ),
     (
         lambda c: c.model.trainable is Trainable.head and c.model.drop_path_rate > 0,

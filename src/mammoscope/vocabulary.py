@@ -113,6 +113,13 @@ class Fusion(StrEnum):
     attention = "attention"
 
 
+class KeptEpoch(StrEnum):
+    """Whose weights a run ends with."""
+
+    best = "best"  # by validation, which flatters what is then measured there
+    last = "last"
+
+
 class Sampling(StrEnum):
     """How often an epoch shows a training sample."""
 

@@ -93,6 +93,40 @@ def test_images_of_another_kind_are_refused(tmp_path: Path, facts, network, imag
         mlflow.pyfunc.load_model(str(package)).predict(bad)
 
 
+@pytest.mark.parametrize(("scales", "flips"), [((1.0, 0.7, 0.4), False), ((1.0, 0.5), True), ((), True)])
+def test_scales_and_flips_are_scored_as_the_classifier_does(tmp_path: Path, facts, scales, flips: bool):
+    image = ImageConfig(name=ImageVariant.roi, height_px=48, width_px=40)
+    model = ModelConfig(name="r", backbone="resnet10t", weights="none", scales=list(scales), average_flips=flips)
+    torch.manual_seed(0)
+    classifier, _ = build_classifier(
+        model, image, LossConfig(name=LossName.bce), TargetConfig(name=TargetPolicy.malignancy)
+    )
+    with torch.no_grad():
+        for parameter in classifier.head_parameters():
+            parameter.normal_()
+    architecture = classifier.architecture
+    facts = dataclasses.replace(
+        facts,
+        backbone="resnet10t",
+        mean=architecture.mean,
+        std=architecture.std,
+        height_px=48,
+        width_px=40,
+        fusion=architecture.fusion,
+        scales=architecture.scales,
+        average_flips=architecture.average_flips,
+    )
+    state = {name.removeprefix("backbone."): tensor for name, tensor in classifier.state_dict().items()}
+    package = write_package(tmp_path / "model", state, facts, np.zeros((1, 48, 40), np.uint16))
+    images = np.random.default_rng(0).integers(0, 65536, (5, 48, 40), dtype=np.uint16)
+    said = mlflow.pyfunc.load_model(str(package)).predict(images)["malignancy"]
+    pixels = torch.from_numpy(images.astype(np.float32) / 65535).unsqueeze(1)
+    with torch.inference_mode():
+        expected = classifier.eval()(pixels)[:, 0].sigmoid().numpy()
+    assert np.ptp(expected) > 1e-3
+    np.testing.assert_allclose(said, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("fusion", list(Fusion))
 def test_two_views_are_fused_as_the_classifier_does(tmp_path: Path, facts, fusion: Fusion):
     """The code of the package imports nothing of mammoscope, so that it fuses by itself."""

@@ -1,12 +1,14 @@
 """Fusion starts as the mean of the views, knows which are missing, and leaves a single view as it was."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from mammoscope.config import ImageConfig, LossConfig, ModelConfig, TargetConfig, ViewConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.models.classifier import build_classifier
-from mammoscope.models.fusion import with_missing_filled
+from mammoscope.models.fusion import at_scales, with_missing_filled
 from mammoscope.vocabulary import Fusion, ImageVariant, LossName, TargetPolicy, View
 
 SIZE = ImageConfig(name=ImageVariant.full, height_px=48, width_px=32)
@@ -101,3 +103,40 @@ def test_a_backbone_without_a_linear_end_is_refused():
 class _Headless(torch.nn.Module):
     def get_classifier(self) -> torch.nn.Module:
         return torch.nn.Conv2d(1, 1, 1)
+
+
+def test_each_scale_shows_what_lies_around_the_centre():
+    """A ramp from left to right, of which the middle columns stay and all of it is shrunk."""
+    images = torch.arange(8.0).expand(1, 1, 8, 8) / 8
+    looks = at_scales(images, (1.0, 0.5))
+    assert looks.shape == (1, 2, 4, 4)
+    assert torch.equal(looks[0, 1], images[0, 0, 2:6, 2:6])
+    torch.testing.assert_close(looks[0, 0, :, 1:3], torch.tensor([[2.5, 4.5]]).expand(4, 2) / 8)
+
+
+@torch.inference_mode()
+def test_of_several_scales_it_starts_as_their_mean():
+    torch.manual_seed(0)
+    single, _ = build_classifier(RESNET, replace(SIZE, height_px=24, width_px=16), BCE, MALIGNANCY)
+    torch.manual_seed(0)
+    fused, _ = build_classifier(replace(RESNET, scales=[1.0, 0.5]), SIZE, BCE, MALIGNANCY)
+    images = torch.rand(3, 1, 48, 32)
+    looks = at_scales(images, (1.0, 0.5))
+    each = [single.eval()(looks[:, [scale]]) for scale in (0, 1)]
+    torch.testing.assert_close(fused.eval()(images), (each[0] + each[1]) / 2)
+    assert not torch.allclose(each[0], each[1])
+
+
+@pytest.mark.parametrize("scales", [[], [1.0, 0.5]])
+@torch.inference_mode()
+def test_flips_are_averaged_in_scores_and_features_but_not_while_it_learns(scales):
+    classifier, _ = build_classifier(replace(RESNET, scales=scales, average_flips=True), SIZE, BCE, MALIGNANCY)
+    images = torch.rand(3, 1, 48, 32)
+    scored = classifier.eval()(images)
+    torch.testing.assert_close(scored, classifier(images.flip(-2)))
+    torch.testing.assert_close(scored, classifier.head(classifier.features(images)))
+    for module in classifier.modules():
+        module.training = module is classifier  # batch norm and dropout as in scoring
+    alone = [classifier(images), classifier(images.flip(-2))]
+    assert not torch.allclose(alone[0], alone[1], atol=1e-7)
+    torch.testing.assert_close(scored, (alone[0] + alone[1]) / 2)

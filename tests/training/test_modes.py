@@ -1,5 +1,6 @@
 """What of a network learns in which epoch, by its weights before and after steps of the real loop."""
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ from timm.layers import DropPath
 
 from mammoscope.config import ImageConfig, LossConfig, ModelConfig, OptimizerConfig, ScheduleConfig, TargetConfig
 from mammoscope.data.batches import Batch
+from mammoscope.errors import MammoscopeError
 from mammoscope.models.classifier import Classifier, build_classifier
 from mammoscope.training.device import Fabric, build_fabric, seed_everything
 from mammoscope.training.loop import Epoch, Learner, train_epochs
@@ -38,7 +40,9 @@ class FewImages:
 
 def a_training(**settings: object) -> tuple[Classifier, Trained, Iterator[object]]:
     """A training of three epochs, of which none has begun."""
-    model = {key: settings.pop(key) for key in ("batch_norm", "compile", "head_start") if key in settings}
+    model = {
+        key: settings.pop(key) for key in ("batch_norm", "compile", "frozen_stages", "head_start") if key in settings
+    }
     optimizer = OptimizerConfig(name="adamw", lr=1e-3, weight_decay=0.01, **settings)
     config = ModelConfig(name=LITE, backbone=LITE, weights="imagenet", drop_rate=0.2, **model)
     seed_everything(0)
@@ -50,6 +54,9 @@ def a_training(**settings: object) -> tuple[Classifier, Trained, Iterator[object
     )
     if config.compile:
         classifier.compile()
+    modes = modes_of(config, optimizer, classifier)
+    if modes is not None:
+        modes.freeze_stages()
     fabric: Fabric = build_fabric(torch.device("cpu"), Precision.fp32)
     network, built = fabric.setup(classifier, build_optimizer(optimizer, classifier))
     schedule = build_schedule(
@@ -58,7 +65,7 @@ def a_training(**settings: object) -> tuple[Classifier, Trained, Iterator[object
         epochs=3,
         steps_per_epoch=2,
     )
-    modes, images = modes_of(config, optimizer, classifier), FewImages()
+    images = FewImages()
     learner = Learner(
         network=network,
         bare=classifier,
@@ -112,6 +119,25 @@ def test_batch_norm_moves_unless_told_otherwise():
     classifier, _, moments = a_training()
     first, *_, last = epoch_by_epoch(classifier, moments)
     assert "backbone.bn1.running_mean" in changed(first, last)
+
+
+def test_the_first_stages_keep_their_weights_and_statistics_and_the_others_learn():
+    classifier, _, moments = a_training(frozen_stages=3)
+    first, *_, last = epoch_by_epoch(classifier, moments)
+    moved = changed(first, last)
+    frozen = ("backbone.conv_stem.", "backbone.bn1.", *(f"backbone.blocks.{stage}." for stage in range(3)))
+    assert not {name for name in moved if name.startswith(frozen)}
+    assert {"backbone.blocks.3.0.conv_pw.weight", "backbone.blocks.3.0.bn1.running_mean", "backbone.bn2.bias"} <= moved
+
+
+def test_more_frozen_stages_than_there_are_are_refused():
+    for stages, fits in ((6, True), (7, False)):
+        with (
+            contextlib.nullcontext()
+            if fits
+            else pytest.raises(MammoscopeError, match=f"^model.frozen_stages=7: {LITE} has 7 stages; allowed: 0 to 6")
+        ):
+            a_training(frozen_stages=stages)
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 4, 5])

@@ -58,6 +58,7 @@ def test_the_head_tells_the_classes_before_anything_else_has_learnt():
     [
         ({"head_start": HeadStart.probe}, r"^model\.head_start=probe: no pretrained weights for resnet10t"),
         ({"batch_norm": BatchNorm.frozen}, r"^model\.batch_norm=frozen: no pretrained weights for resnet10t"),
+        ({"frozen_stages": 2}, r"^model\.frozen_stages=2: no pretrained weights for resnet10t"),
         ({"trainable": Trainable.head}, r"^model\.trainable=head: no pretrained weights for resnet10t"),
     ],
 )

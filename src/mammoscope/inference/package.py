@@ -32,7 +32,9 @@ class PackageFacts:
     classes: tuple[str, ...]  # in the order of the outputs; what the loss told apart
     malignant: tuple[str, ...]  # those of them whose probabilities add up to the score
     views: tuple[str, ...] = ()  # what is fused, in the input's order; (): one image a row
-    fusion: str | None = None  # concatenation, mean or attention
+    fusion: str | None = None  # of views or scales: concatenation, mean or attention
+    scales: tuple[float, ...] = ()  # what is looked at of an image, as fractions of its sides around the centre
+    average_flips: bool = False  # of an image and its mirror image, top to bottom, the mean logits
     mean: float  # of images in [0, 1]
     std: float
     height_px: int

@@ -68,11 +68,33 @@ class PackagedModel(PythonModel):
     @torch.inference_mode()
     def _probabilities(self, images: np.ndarray) -> np.ndarray:
         pixels = torch.from_numpy(images.astype(np.float32) / FULL_SCALE)
-        logits = self._fused(pixels) if self.fusion else self._network(pixels)
+        logits = self._logits(pixels)
+        if self.facts["average_flips"]:
+            logits = (logits + self._logits(pixels.flip(-2))) / 2
         if logits.shape[1] > 1:
             return logits.softmax(dim=1).double().numpy()
         malignant = logits.sigmoid()
         return torch.cat([1 - malignant, malignant], dim=1).double().numpy()
+
+    def _logits(self, pixels: torch.Tensor) -> torch.Tensor:
+        if self.facts["scales"]:
+            pixels = self._at_scales(pixels)
+        return self._fused(pixels) if self.fusion else self._network(pixels)
+
+    def _at_scales(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(rows, height, width) -> (rows, scales, h, w): around the centre, all at the size of the smallest."""
+        height, width = pixels.shape[-2:]
+        sizes = [(round(scale * height), round(scale * width)) for scale in self.facts["scales"]]
+        looks = []
+        for rows, columns in sizes:
+            top, left = (height - rows) // 2, (width - columns) // 2
+            look = pixels[:, None, top : top + rows, left : left + columns]
+            if (rows, columns) != min(sizes):
+                look = torch.nn.functional.interpolate(
+                    look, min(sizes), mode="bilinear", antialias=True, align_corners=False
+                )
+            looks.append(look)
+        return torch.cat(looks, dim=1)
 
     def _network(self, pixels: torch.Tensor) -> torch.Tensor:
         """(images, height, width) -> logits or, before a fusion, features."""

@@ -25,11 +25,11 @@ from mammoscope.training.loop import Epoch, Pause, train_epochs
 from mammoscope.training.processes import any_of, is_first
 from mammoscope.training.readings import NotFinite, Progress, Reading
 from mammoscope.training.state import Trained, Tree
-from mammoscope.vocabulary import Level, Partition, Precision
+from mammoscope.vocabulary import KeptEpoch, Level, Partition, Precision
 
 
 def fit(training: Training) -> tuple[Fitted, Precision]:
-    """Trains, from where the run's folder says that it was left, and leaves the best epoch's weights in the classifier.
+    """Trains from where the run's folder says that it was left; the classifier gets the weights of the epoch kept.
 
     Returns what it kept, and the precision that it ended in.
 
@@ -115,7 +115,7 @@ def _train(
         _log_epoch(tracker, moment, aucs)
         auc = aucs[predictions.finest]  # the finest level has the most rows, so it tells epochs apart best
         watch.epoch(moment, f"validation {predictions.finest} AUC {auc:.3f}")
-        if best is None or auc > best.auc:
+        if best is None or auc > best.auc or config.trainer.kept_epoch is KeptEpoch.last:
             best = Fitted(predictions, moment.probabilities, auc, moment.number, moment.number + 1, clock.passed_s())
             checkpoints.keep_best(learner.weights(), moment.number)
         best = replace(best, epochs=moment.number + 1, seconds=clock.passed_s())

@@ -3,17 +3,19 @@
 import contextlib
 import copy
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import timm
+import timm.models
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mammoscope.config import ImageConfig, LossConfig, ModelConfig, TargetConfig, ViewConfig
 from mammoscope.errors import MammoscopeError
-from mammoscope.models.fusion import ViewFusion, with_missing_filled
+from mammoscope.models.fusion import ViewFusion, at_scales, with_missing_filled
 from mammoscope.models.lite import LITE_PACKAGES
 from mammoscope.models.weights import Weights, find_weights
 from mammoscope.vocabulary import CLASSES, BatchNorm, Fusion, HeadStart, LossName, Trainable
@@ -30,6 +32,8 @@ class Architecture:
     std: float
     views: int = 1  # images a sample: more than one are fused
     fusion: Fusion | None = None
+    scales: tuple[float, ...] = ()  # what is looked at of an image, as fractions of its sides; fused like views
+    average_flips: bool = False
 
 
 # a timm network: an nn.Module with forward_features, forward_head and get_classifier, which nn.Module does not declare
@@ -40,7 +44,7 @@ class Classifier(nn.Module):
     """images float (batch, views, height, width) in [0, 1] -> logits (batch, outputs). Final.
 
     One view; or all of a breast, each through the one backbone and then fused, where a view that is 0 all over is
-    missing.
+    missing. Of one view several scales may be looked at, which are fused in the same way.
 
     One mean and one standard deviation: timm sums the RGB kernels of pretrained weights into one channel, which equals
     a grey picture in three channels only when all three are normalised alike.
@@ -57,14 +61,28 @@ class Classifier(nn.Module):
         return (images - self.architecture.mean) / self.architecture.std
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        if self.fusion is not None:
-            return self.fusion.head(self.features(images))
-        return self.backbone(self.normalise(images))
+        return self._averaged(self._logits, images)
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """What the last linear layer sees, (batch, features)."""
+        return self._averaged(self._features, images)
+
+    def _averaged(self, function: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor) -> torch.Tensor:
+        """While it learns, augmentation shows it both."""
+        if self.training or not self.architecture.average_flips:
+            return function(images)
+        return (function(images) + function(images.flip(-2))) / 2
+
+    def _logits(self, images: torch.Tensor) -> torch.Tensor:
+        if self.fusion is not None:
+            return self.fusion.head(self._features(images))
+        return self.backbone(self.normalise(images))
+
+    def _features(self, images: torch.Tensor) -> torch.Tensor:
         backbone = self.backbone
         if self.fusion is not None:
+            if self.architecture.scales:
+                images = at_scales(images, self.architecture.scales)
             filled, there = with_missing_filled(images)
             each = backbone(self.normalise(filled.flatten(0, 1).unsqueeze(1)))  # which ends in its features
             return self.fusion(each.unflatten(0, tuple(there.shape)), there)
@@ -77,6 +95,26 @@ class Classifier(nn.Module):
         last = self.backbone.get_classifier()  # of distilled transformers, two
         layers = last if isinstance(last, tuple) else (last,)
         return [parameter for layer in layers for parameter in layer.parameters()]
+
+    def stage_parameters(self, stages: int) -> list[nn.Parameter]:
+        """Of the stem and of the first so many stages, as timm tells them apart; of no stage, none.
+
+        Raises MammoscopeError where that leaves none that learns.
+        """
+        if stages == 0:
+            return []
+        backbone = self.backbone
+        names = timm.models.group_parameters(backbone, backbone.group_matcher(coarse=True))
+        parameters, head = dict(backbone.named_parameters()), {id(parameter) for parameter in self.head_parameters()}
+        groups = [[parameters[name] for name in group] for _, group in sorted(names.items())]
+        below = [group for group in groups if not any(id(parameter) in head for parameter in group)]
+        most = len(below) - 2  # the stem is not counted, and one stage has to learn
+        if stages > most:
+            raise MammoscopeError(
+                f"model.frozen_stages={stages}: {self.architecture.backbone} has {most + 1} stages; allowed: 0 to "
+                f"{most}, or model.trainable=head"
+            )
+        return [parameter for group in below[: stages + 1] for parameter in group]
 
     @property
     def head(self) -> nn.Linear:
@@ -158,11 +196,20 @@ def build_classifier(
     settings = timm.get_pretrained_cfg(model.backbone)
     mean, std = settings.mean if settings else (0.5,), settings.std if settings else (0.5,)
     architecture = Architecture(
-        model.backbone, arguments, outputs_for(loss, target), sum(mean) / len(mean), sum(std) / len(std)
+        model.backbone,
+        arguments,
+        outputs_for(loss, target),
+        sum(mean) / len(mean),
+        sum(std) / len(std),
+        scales=tuple(model.scales),
+        average_flips=model.average_flips,
     )
     classifier = Classifier(backbone, architecture)
     if view is not None and view.fusion is not None:
-        classifier = _fused(classifier, view.fusion, len(view.views))
+        classifier = _fused(classifier, view.fusion, len(view.views), "view=pair")
+    elif model.scales:
+        classifier = _fused(classifier, Fusion.concatenation, len(model.scales), f"model.scales={list(model.scales)}")
+    classifier.stage_parameters(model.frozen_stages)
     _check_size(classifier, model, image)
     return classifier, weights
 
@@ -173,6 +220,7 @@ def _refuse_without_weights(model: ModelConfig) -> None:
         (model.trainable is Trainable.head, "model.trainable=head", "model.trainable=all"),
         (model.head_start is HeadStart.probe, "model.head_start=probe", "model.head_start=undecided"),
         (model.batch_norm is BatchNorm.frozen, "model.batch_norm=frozen", "model.batch_norm=train"),
+        (model.frozen_stages > 0, f"model.frozen_stages={model.frozen_stages}", "model.frozen_stages=0"),
     ):
         if asked:
             raise MammoscopeError(
@@ -181,12 +229,14 @@ def _refuse_without_weights(model: ModelConfig) -> None:
             )
 
 
-def _fused(single: Classifier, fusion: Fusion, views: int) -> Classifier:
-    """The same network for several views: its last layer goes behind the fusion, and the backbone ends in features."""
+def _fused(single: Classifier, fusion: Fusion, parts: int, asked_by: str) -> Classifier:
+    """The same network for several views or scales: its last layer goes behind the fusion, and the backbone ends in
+    features."""
     backbone, architecture = single.backbone, single.architecture
-    head = _last_layer(backbone, architecture.backbone, "view=pair", "another model, or view=both")
+    head = _last_layer(backbone, architecture.backbone, asked_by, "another model, or one image a sample")
     backbone.reset_classifier(0)
-    return Classifier(backbone, replace(architecture, views=views, fusion=fusion), ViewFusion(fusion, views, head))
+    views = 1 if architecture.scales else parts
+    return Classifier(backbone, replace(architecture, views=views, fusion=fusion), ViewFusion(fusion, parts, head))
 
 
 def _arguments(model: ModelConfig, image: ImageConfig) -> dict[str, Any]:

@@ -1,7 +1,13 @@
-"""view=pair: the features of a breast's views, made into one. Whichever way, it starts as the mean of the views."""
+"""view=pair: the features of a breast's views, made into one. Whichever way, it starts as the mean of the views.
+
+model.scales: those of one image, looked at up close and from afar.
+"""
+
+from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from mammoscope.vocabulary import Fusion
 
@@ -44,6 +50,25 @@ def with_missing_filled(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tenso
     """
     there = images.flatten(2).amax(dim=2) > 0
     return torch.where(there[..., None, None], images, images.amax(dim=1, keepdim=True)), there
+
+
+def at_scales(images: torch.Tensor, scales: Sequence[float]) -> torch.Tensor:
+    """images (batch, 1, height, width) -> (batch, scales, h, w), of each scale what lies around the centre.
+
+    scales: fractions of the sides, in (0, 1]. All are brought to the size of the smallest, which so keeps its pixels.
+    """
+    height, width = images.shape[-2:]
+    sizes = [(round(scale * height), round(scale * width)) for scale in scales]
+    looks = []
+    for rows, columns in sizes:
+        top, left = (height - rows) // 2, (width - columns) // 2
+        look = images[..., top : top + rows, left : left + columns]
+        looks.append(look if (rows, columns) == min(sizes) else _resized(look, min(sizes)))
+    return torch.cat(looks, dim=1)
+
+
+def _resized(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    return functional.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
 
 
 @torch.no_grad()

@@ -55,8 +55,10 @@ def build_learner(
         network, epochs, batches = head.network, (head.train, head.validation), len(head.train)
     if share().processes > 1 and fabric.device.type == "cuda":  # gloo has no such layer: docs/training.md
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-    built = build_optimizer(optimizer, network)
     modes = modes_of(model, optimizer, classifier)
+    if modes is not None:
+        modes.freeze_stages()
+    built = build_optimizer(optimizer, network)
     bare = network
     network, built = fabric.setup(network, built)
     average = _average(bare, trainer.ema_decay)

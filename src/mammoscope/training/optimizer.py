@@ -41,7 +41,7 @@ def rate_groups(classifier: Classifier, optimizer: OptimizerConfig) -> list[dict
     scales = _layer_scales(classifier, optimizer.layer_decay) if optimizer.layer_decay is not None else {}
     head = {id(parameter) for parameter in classifier.head_parameters()}
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for parameter in classifier.parameters():
+    for parameter in filter(lambda each: each.requires_grad, classifier.parameters()):
         scale = 1.0 if id(parameter) in head else scales.get(id(parameter), optimizer.backbone_lr_factor)
         decay = 0.0 if parameter.ndim <= 1 else optimizer.weight_decay  # as timm has it without rates of their own
         groups.setdefault((scale, decay), []).append(parameter)
