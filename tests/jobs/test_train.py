@@ -233,9 +233,19 @@ def test_early_stopping_keeps_the_best_epoch(configure, capsys):
     assert run.metrics["validation/abnormality/auc"] == pytest.approx(best.value)
 
 
+def test_the_last_epoch_is_kept_where_that_is_asked_for(configure):
+    config = configure("trainer.epochs=4", "trainer.kept_epoch=last", "tracking.register=never", "optimizer.lr=1e-7")
+    run = opened(config).find_run(train(config))
+    history = opened(config).client.get_metric_history(run.id, "epoch/validation/abnormality/auc")
+    assert max(point.value for point in history) > history[-1].value, "else this shows nothing"
+    assert run.metrics["kept/epoch"] == 3
+    assert run.metrics["validation/abnormality/auc"] == pytest.approx(history[-1].value)
+
+
 def test_bad_input_leaves_no_run_behind(configure):
     config = configure()
     for bad in (
+        dataclasses.replace(config, optimizer=dataclasses.replace(config.optimizer, frozen_epochs=1)),  # random weights
         dataclasses.replace(config, model=dataclasses.replace(config.model, backbone="resnet19")),
         dataclasses.replace(config, model=dataclasses.replace(config.model, weights="missing.safetensors")),
         dataclasses.replace(config, source=dataclasses.replace(config.source, root="/nowhere")),

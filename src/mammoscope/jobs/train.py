@@ -30,6 +30,7 @@ from mammoscope.jobs.table import settle_table
 from mammoscope.jobs.tracking import open_tracking
 from mammoscope.jobs.training import Training
 from mammoscope.models.classifier import Classifier, build_classifier
+from mammoscope.models.weights import Weights
 from mammoscope.reporting.console import say
 from mammoscope.tracking.liveness import running
 from mammoscope.tracking.lookup import RunInfo
@@ -62,7 +63,7 @@ def train(config: TrainConfig) -> str:
 def _lead(config: TrainConfig, device: torch.device) -> str:
     """What the only process does, or the first of several."""
     seed_everything(config.seed)
-    classifier, weights = build_classifier(config.model, config.image, config.loss, config.target, view=config.view)
+    classifier, weights = _build(config)
     store = open_tracking(config.tracking)
     with first_goes_first():
         data = gather(config)
@@ -86,10 +87,21 @@ def _lead(config: TrainConfig, device: torch.device) -> str:
     return tracker.run_id
 
 
+def _build(config: TrainConfig) -> tuple[Classifier, Weights]:
+    classifier, weights = build_classifier(config.model, config.image, config.loss, config.target, view=config.view)
+    if weights.file is None and config.optimizer.frozen_epochs > 0:
+        raise MammoscopeError(
+            f"optimizer.frozen_epochs={config.optimizer.frozen_epochs}: no pretrained weights for "
+            f"{config.model.backbone} can be had here, and a head learns nothing on a frozen random backbone; use "
+            "optimizer.frozen_epochs=0"
+        )
+    return classifier, weights
+
+
 def _help(config: TrainConfig, device: torch.device) -> str:
     """What the processes beside the first do: nothing but compute. They open what it has prepared."""
     seed_everything(config.seed)
-    classifier, weights = build_classifier(config.model, config.image, config.loss, config.target, view=config.view)
+    classifier, weights = _build(config)
     seed_everything(config.seed + share().rank)  # else all would drop the same units
     with first_goes_first():
         data = gather(config)
