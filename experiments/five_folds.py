@@ -10,6 +10,7 @@ With `trainer.kept_epoch=best` each fold has chosen its own epoch, and the figur
 import argparse
 import sys
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def main() -> int:
     options = parser.parse_args()
     names = [name for name in (options.experiment, options.other) if name is not None]
     try:
-        store = open_store(options.uri, names[0])
+        store = open_store(options.uri, "mammoscope", home=Path("mlruns"))  # where runs are by default
         scored = [pooled(of_each_fold(store, name)) for name in names]
         for level in applicable_levels(scored[0].finest):
             units = [units_at(predictions, level) for predictions in scored]
