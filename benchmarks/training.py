@@ -1,6 +1,6 @@
 """What loop, tracking and checkpoints cost over a bare torch loop; what a second process or a frozen head gains.
 
-    python benchmarks/training.py [--epochs 8] [--size-px 128]        fewer epochs: to see that it works
+    python benchmarks/training.py [--epochs 8] [--size-px 128] [--only step|processes|head]
 
 The same network learns the same batches, which lie in memory, in turns: an epoch by a loop of six lines, an epoch by
 `train.py`'s own job with everything on (MLflow, curves, checkpoints, progress line). The Lightning stack learns them
@@ -226,12 +226,21 @@ def time_lightning(folder: Path, config: Any, epochs: int) -> float | None:
 
 
 def train_py(folder: Path, name: str, launcher: list[str], threads: int, more: list[str]) -> MlflowClient:
+    return ended(folder, name, begun(folder, name, launcher, threads, more))
+
+
+def begun(folder: Path, name: str, launcher: list[str], threads: int, more: list[str]) -> subprocess.Popen[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    own = [f"tracking.uri=sqlite:///{folder}/{name}.db", f"hydra.run.dir={folder}/hydra"]
+    own = [f"tracking.uri=sqlite:///{folder}/{name}.db", f"hydra.run.dir={folder}/hydra-{name}"]
     command = [sys.executable, *launcher, str(CHECKOUT / "train.py"), *more, *own]
-    ran = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
-    if ran.returncode:
-        raise SystemExit(f"{' '.join(command)}\n{ran.stdout}\n{ran.stderr}")
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen(command, text=True, env=environment, cwd=folder, **streams)
+
+
+def ended(folder: Path, name: str, process: subprocess.Popen[str]) -> MlflowClient:
+    told, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"{name}: exit {process.returncode}\n{told}")
     return MlflowClient(f"sqlite:///{folder}/{name}.db")
 
 
@@ -242,13 +251,18 @@ def history(client: MlflowClient, key: str) -> list[Any]:
 
 def processes(folder: Path, size_px: int, epochs: int) -> None:
     two = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    speeds = []
-    for name, launcher in (("one", []), ("two", two)):
-        client = train_py(folder, name, launcher, 1, overrides(folder, size_px, epochs))
-        speeds.append(statistics.median(point.value for point in history(client, "epoch/train/images_per_s")[1:]))
-    one, both = speeds
+    more = overrides(folder, size_px, epochs)
+
+    def speed(client: MlflowClient) -> float:
+        return statistics.median(point.value for point in history(client, "epoch/train/images_per_s")[1:])
+
+    one = speed(train_py(folder, "one", [], 1, more))
+    both = speed(train_py(folder, "two", two, 1, more))
+    strangers = [(name, begun(folder, name, [], 1, more)) for name in ("left", "right")]
+    apart = sum(speed(ended(folder, name, process)) for name, process in strangers)
     print(
-        f"two processes: {both:.1f} images/s, one of one thread {one:.1f}; {both / one:.2f}x ({TARGETS['processes']})"
+        f"two processes: {both:.1f} images/s, one of one thread {one:.1f}; {both / one:.2f}x ({TARGETS['processes']}); "
+        f"two trainings at once that share nothing {apart:.1f}, {apart / one:.2f}x"
     )
 
 
@@ -270,12 +284,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--size-px", type=int, default=128)
+    parser.add_argument("--only", choices=("step", "processes", "head"))
     told = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        in_turns(folder, told.size_px, told.epochs)
-        processes(folder, told.size_px, max(3, told.epochs // 2))
-        head(folder, told.size_px)
+        parts = {
+            "step": lambda: in_turns(folder, told.size_px, told.epochs),
+            "processes": lambda: processes(folder, told.size_px, max(3, told.epochs // 2)),
+            "head": lambda: head(folder, told.size_px),
+        }
+        for name, part in parts.items():
+            if told.only in (None, name):
+                part()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import timm.optim
 import torch
 from lightning.pytorch.loggers import MLFlowLogger
 from torch.nn import functional
+from torch.utils.data import DataLoader
 
 
 class Classifier(lightning.LightningModule):
@@ -50,6 +51,7 @@ def main() -> None:
     told = json.load(sys.stdin)
     torch.set_num_threads(told["threads"])
     data = torch.load(told["batches"])
+    # in a loader, for a list would be taken as many loaders
     batches = list(zip(data["images"], data["targets"], strict=True))
     watch = Stopwatch(data["targets"].numel())
     trainer = lightning.Trainer(
@@ -63,7 +65,7 @@ def main() -> None:
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
-    trainer.fit(Classifier(told), train_dataloaders=batches)
+    trainer.fit(Classifier(told), train_dataloaders=DataLoader(batches, batch_size=None))
     print("\n" + json.dumps(watch.speeds[1:]))
 
 
