@@ -1,10 +1,12 @@
 """`mammoscope runs`: a row a run, in a pipe as at a terminal."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from mammoscope.cli.__main__ import _main
+from mammoscope.reporting.console import console
 from mammoscope.tracking.heartbeat import HEARTBEAT
 from mammoscope.tracking.store import HOST, open_store
 
@@ -42,13 +44,13 @@ def test_what_runs_what_ended_and_what_is_silent(listed, tmp_path: Path):
 
     lines = listed("-n", "2")
     row = next(line for line in lines if alive.run_id[:8] in line).split()
-    assert row[:4] == ["running", alive.run_id[:8], "resnet18-mass-roi-both-s0", "this"]
+    assert row[:2] == ["running", alive.run_id[:8]]
     assert "3/20 150 0.751 breast" in " ".join(row)
-    assert row[-1] == "ago"
+    assert row[-3:] == ["ago", "this", "resnet18-mass-roi-both-s0"]
     silent = next(line for line in lines if there.run_id[:8] in line)
     assert silent.split()[0] == "silent"
     assert "another" in silent
-    assert [line.split()[3] for line in lines if "FINISHED" in line] == ["2", "1"]
+    assert [line.split()[-1] for line in lines if "FINISHED" in line] == ["2", "1"]
     assert lines[-1].startswith("silent: on another host")
     assert sum("FINISHED" in line for line in listed("--all")) == 3
     alive.finish("KILLED")
@@ -61,4 +63,27 @@ def test_one_whose_process_is_gone_is_marked(listed, tmp_path: Path):
     dead.let_go()
     lines = listed()
     assert any("was left behind by a process that is gone: marked as KILLED" in line for line in lines)
-    assert next(line for line in lines if dead.run_id[:8] in line and "gone " in line).split()[0] == "KILLED"
+    row = next(line for line in lines if dead.run_id[:8] in line and "marked" not in line).split()
+    assert row[0] == "KILLED"
+    assert row[-1] == "gone", "all are of this host and of one experiment, which goes without saying"
+
+
+def test_one_whose_process_is_gone_ended_when_it_was_last_heard_of(listed, tmp_path: Path):
+    store = open_store(f"sqlite:///{tmp_path}/mlflow.db", "mammoscope", home=tmp_path)
+    dead = store.start_run("gone", {})
+    dead.flush()
+    dead.let_go()
+    told = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=90)
+    store.client.set_tag(dead.run_id, HEARTBEAT, told.isoformat())
+    listed()
+    assert store.find_run(dead.run_id).ended == told
+
+
+def test_a_narrow_terminal_cuts_names_alone(listed, tmp_path: Path, monkeypatch):
+    store = open_store(f"sqlite:///{tmp_path}/mlflow.db", "mammoscope", home=tmp_path)
+    run = store.start_run("efficientnet_lite0-head-mass-roi-both-fold0-s0", {})
+    run.finish("FINISHED")
+    monkeypatch.setattr(console, "width", 100)
+    row = next(line for line in listed() if "FINISHED" in line)
+    assert row.split()[1] == run.run_id[:8]
+    assert row.rstrip().endswith("…")

@@ -13,7 +13,8 @@ from mammoscope.tracking.lookup import RunInfo
 from mammoscope.tracking.roster import Life, Seen, roster
 from mammoscope.vocabulary import Level
 
-COLUMNS = ("state", "run", "name", "host", "begun (UTC)", "took", "epochs", "steps", "validation AUC", "heartbeat")
+CUT = ("name", "experiment")  # where a terminal is narrow
+UNTOLD: dict[str, set[str]] = {"host": {"this"}, "heartbeat": {""}, "experiment": set()}  # where all rows say no more
 NOTES = {
     Life.dead: "dead: its process is gone, and what it told last waits on this disk; `mammoscope runs --sync` sends it",
     Life.silent: "silent: on another host, and not heard of for minutes: most likely dead; a command there tells",
@@ -27,32 +28,35 @@ def show_runs(tracking: TrackingConfig, *, ended: int | None) -> None:
     if not runs:
         say(f"no runs in {tracking.uri}")
         return
-    several = len({seen.experiment for seen in runs}) > 1
-    table = Table(*COLUMNS, *(["experiment"] if several else []), box=box.SIMPLE_HEAD, show_edge=False)
-    for column in table.columns:
-        column.no_wrap = True
-    for seen in runs:
-        table.add_row(*_row(seen), *([seen.experiment] if several else []))
+    rows = [_row(seen) for seen in runs]
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    shown = [name for name in rows[0] if name not in UNTOLD or len({row[name] for row in rows} | UNTOLD[name]) > 1]
+    for name in shown:
+        width = None if name in CUT else max(len(name), *(len(row[name]) for row in rows))
+        table.add_column(name, no_wrap=True, min_width=width)
+    for row in rows:
+        table.add_row(*(row[name] for name in shown))
     console.print(table)
     for life in NOTES.keys() & {seen.life for seen in runs}:
         say(NOTES[life])
 
 
-def _row(seen: Seen) -> tuple[str, ...]:
+def _row(seen: Seen) -> dict[str, str]:
     run, is_over = seen.run, seen.life is Life.ended
     age = seen.heartbeat_age_s
-    return (
-        run.status if is_over else str(seen.life),
-        run.id[:8],
-        run.name,
-        "this" if seen.is_here else "another",
-        f"{run.started:%Y-%m-%d %H:%M}",
-        in_words(((run.ended or datetime.now(UTC)) - run.started).total_seconds()),
-        f"{seen.epochs or 0}/{run.params.get('trainer.epochs', '?')}",
-        "" if seen.steps is None else str(seen.steps),
-        _auc(run),
-        "" if is_over else "none" if age is None else f"{in_words(age)} ago",
-    )
+    return {
+        "state": run.status if is_over else str(seen.life),
+        "run": run.id[:8],
+        "begun (UTC)": f"{run.started:%Y-%m-%d %H:%M}",
+        "took": in_words(((run.ended or datetime.now(UTC)) - run.started).total_seconds()),
+        "epochs": f"{seen.epochs or 0}/{run.params.get('trainer.epochs', '?')}",
+        "steps": "" if seen.steps is None else str(seen.steps),
+        "validation AUC": _auc(run),
+        "heartbeat": "" if is_over else "none" if age is None else f"{in_words(age)} ago",
+        "host": "this" if seen.is_here else "another",
+        "name": run.name,
+        "experiment": seen.experiment,
+    }
 
 
 def _auc(run: RunInfo) -> str:

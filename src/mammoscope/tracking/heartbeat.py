@@ -17,10 +17,16 @@ def now_text() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def age_s(tags: Mapping[str, str]) -> float | None:
-    """Seconds since the last beat, 0 where the other clock is ahead; None where there was none that can be read."""
+def last_beat(tags: Mapping[str, str]) -> datetime | None:
+    """None where there was none that can be read."""
     try:
         told = datetime.fromisoformat(tags[HEARTBEAT])
-        return max(0.0, (datetime.now(UTC) - told).total_seconds())
-    except (KeyError, ValueError, TypeError):  # TypeError: a time without its zone
+    except (KeyError, ValueError):
         return None
+    return None if told.tzinfo is None else told
+
+
+def age_s(tags: Mapping[str, str]) -> float | None:
+    """Seconds since the last beat, 0 where the other clock is ahead; None where there was none that can be read."""
+    told = last_beat(tags)
+    return None if told is None else max(0.0, (datetime.now(UTC) - told).total_seconds())

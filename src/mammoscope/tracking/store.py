@@ -16,7 +16,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mammoscope.errors import MammoscopeError
 from mammoscope.tracking.embedded import create_database, make_folder, open_experiment, refused_clearly
 from mammoscope.tracking.entries import post
-from mammoscope.tracking.heartbeat import HEARTBEAT, now_text, tell_heartbeat
+from mammoscope.tracking.heartbeat import HEARTBEAT, last_beat, now_text, tell_heartbeat
 from mammoscope.tracking.journal import new_journal, waits
 from mammoscope.tracking.leftovers import Delivery, deliver
 from mammoscope.tracking.limits import check_tags
@@ -220,11 +220,14 @@ class TrackingStore:
         with self.locked(), answered(self.location.given):
             experiments = [e.experiment_id for e in self.client.search_experiments()]
             left = list(search(self.client, experiments, "attributes.status = 'RUNNING'"))
-            dead = [run.info.run_id for run in left if self._is_dead(run.info.run_id, run.data.tags.get(HOST, ""))]
-            for run_id in dead:
-                self.client.set_tag(run_id, ENDED_BY, LEFT)
-                self.client.set_terminated(run_id, "KILLED")
-            return [self._info(run_id) for run_id in dead]
+            dead = [run for run in left if self._is_dead(run.info.run_id, run.data.tags.get(HOST, ""))]
+            for run in dead:
+                beat = last_beat(run.data.tags)  # it ended about then, not when somebody looked
+                self.client.set_tag(run.info.run_id, ENDED_BY, LEFT)
+                self.client.set_terminated(
+                    run.info.run_id, "KILLED", None if beat is None else round(beat.timestamp() * 1000)
+                )
+            return [self._info(run.info.run_id) for run in dead]
 
     def _is_dead(self, run_id: str, host: str) -> bool:
         if not is_this_host(host):
