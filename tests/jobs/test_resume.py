@@ -106,7 +106,7 @@ def test_an_epochs_best_weights_are_written_whole_or_not_at_all(undisturbed, con
 @pytest.mark.parametrize(
     "more",
     [
-        ("model=lite0", "model.trainable=head", "model.drop_rate=0"),
+        ("model.backbone=tf_efficientnet_lite0", "model.trainable=head", "model.drop_rate=0"),
         ("trainer.workers=2",),
         ("trainer.sampling=by_target", "trainer.precision=bf16"),
     ],

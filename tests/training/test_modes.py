@@ -41,10 +41,12 @@ class FewImages:
 def a_training(**settings: object) -> tuple[Classifier, Trained, Iterator[object]]:
     """A training of three epochs, of which none has begun."""
     model = {
-        key: settings.pop(key) for key in ("batch_norm", "compile", "frozen_stages", "head_start") if key in settings
+        key: settings.pop(key)
+        for key in ("batch_norm", "compile", "drop_rate", "frozen_stages", "head_start")
+        if key in settings
     }
     optimizer = OptimizerConfig(name="adamw", lr=1e-3, weight_decay=0.01, **settings)
-    config = ModelConfig(name=LITE, backbone=LITE, weights="imagenet", drop_rate=0.2, **model)
+    config = ModelConfig(name=LITE, backbone=LITE, weights="imagenet", **{"drop_rate": 0.2, **model})
     seed_everything(0)
     classifier, _ = build_classifier(
         config,
@@ -165,19 +167,18 @@ def test_compiled_in_place_tensors_keep_their_names():
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
 def test_a_compiled_training_learns_what_a_plain_one_does():
-    """Rounded differently, and Adam makes whole steps of gradients near zero: nearly, beside how far it went.
+    """The first frozen epoch makes it compile anew when the backbone wakes.
 
-    The first frozen epoch makes it compile anew when the backbone wakes.
+    The frozen epoch is equal but for rounding. After it batch norm sees four images at a time, and Adam makes whole
+    steps of gradients near zero: nearly, beside how far it went.
     """
     head = "backbone.classifier.weight"
-    plain, _, moments = a_training(frozen_epochs=1)
-    begun = state_of(plain)[head]
-    expected = epoch_by_epoch(plain, moments)[-1]
-    classifier, _, moments = a_training(frozen_epochs=1, compile=True)
-    found = epoch_by_epoch(classifier, moments)[-1]
-    assert list(found) == list(expected)
-    went = (expected[head] - begun).norm()
-    assert (found[head] - expected[head]).norm() < 0.2 * went
+    classifier, _, moments = a_training(frozen_epochs=1, drop_rate=0.0)  # compiled, it draws other units to drop
+    begun, *expected = [state[head] for state in epoch_by_epoch(classifier, moments)]
+    classifier, _, moments = a_training(frozen_epochs=1, drop_rate=0.0, compile=True)
+    _, *found = [state[head] for state in epoch_by_epoch(classifier, moments)]
+    torch.testing.assert_close(found[0], expected[0], rtol=0, atol=1e-7)
+    assert (found[1] - expected[1]).norm() < 0.3 * (expected[1] - begun).norm()
 
 
 def test_dropped_paths_reach_timm():
