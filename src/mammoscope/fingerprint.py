@@ -26,7 +26,7 @@ _NOT_HASHED = (
     "trainer.workers",
     "trainer.checkpoint_every_s",
 )
-Setting = str | int | float | bool | None | Sequence[str]
+Setting = str | int | float | bool | None | Sequence[str] | Sequence[float]
 
 _LOCAL_PATHS = (
     "source.root",

@@ -35,6 +35,7 @@ RECIPES = [
     (["model.weights=/data/secret/w.safetensors", "optimizer.layer_decay=0.75", "seed=4"], []),
     (["phantom.patients=40", "phantom.d_prime=2.5", "trainer.patience_epochs=3", "trainer.clip_norm=null"], []),
     (["experiment=mass_roi"], ["/model"]),
+    (["experiment=mass_roi_256"], ["/model"]),
 ]
 
 
@@ -50,8 +51,9 @@ def test_a_recipe_composes_to_the_config_that_it_was_made_of(overrides: list[str
 
 
 def test_only_what_differs_is_in_it():
-    body = recipe_of(compose_config(["optimizer.lr=0.001", "trainer.device=cpu", "seed=3"]), OPTIONS, compose_config)
-    assert yaml.safe_load(body) == {"optimizer": {"lr": 0.001}}
+    config = compose_config(["optimizer.lr=0.001", "trainer.device=cpu", "seed=3", "model.scales=[1,0.5]"])
+    body = recipe_of(config, OPTIONS, compose_config)
+    assert yaml.safe_load(body) == {"optimizer": {"lr": 0.001}, "model": {"scales": [1.0, 0.5]}}
 
 
 @pytest.fixture(scope="module")

@@ -84,5 +84,5 @@ def _name(config: TrainConfig, group: str) -> str | None:
 def _plain(value: Setting) -> object:
     """Without the types that YAML would tag."""
     if isinstance(value, list | tuple):
-        return [str(each) for each in value]
+        return [_plain(each) for each in value]
     return str(value) if isinstance(value, str) else value
