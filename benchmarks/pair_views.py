@@ -24,6 +24,7 @@ from mammoscope.jobs.train import train
 from mammoscope.metrics.evidence import quick_auc
 from mammoscope.metrics.levels import Units, units_at
 from mammoscope.metrics.paired import paired_difference
+from mammoscope.reporting.wording import difference_text
 from mammoscope.vocabulary import Level, Partition
 
 DEFAULTS = {"patients": "900", "epochs": "12", "fusion": "concatenation", "seed": "0"}
@@ -86,7 +87,7 @@ def compare(folder: Path, settings: dict[str, str]) -> None:
     print(f"view=pair, {settings['fusion']}: AUC {found.first:.3f} (ideal observer {ideal_fused:.3f})")
     print(f"view=both, mean of views: AUC {found.second:.3f} (ideal observer, mean of views {ideal_mean:.3f})")
     gap = found.difference
-    print(f"difference {gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f}), paired bootstrap over patients")
+    print(f"difference {difference_text(gap)}, paired bootstrap over patients")
 
 
 if __name__ == "__main__":

@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from mammoscope.errors import MammoscopeError
-from mammoscope.metrics.intervals import Interval, patient_bootstrap
+from mammoscope.metrics.intervals import patient_bootstrap
 from mammoscope.metrics.levels import Units, applicable_levels, units_at
 from mammoscope.metrics.paired import paired_difference
 from mammoscope.metrics.scores import roc_auc
 from mammoscope.records import Predictions
 from mammoscope.reporting.predictions import read_predictions
+from mammoscope.reporting.wording import difference_text, interval_text
 from mammoscope.tracking.store import TrackingStore, open_store
 from mammoscope.vocabulary import CV_FOLDS
 
@@ -48,11 +49,7 @@ def pooled(folds: list[Predictions]) -> Predictions:
 
 def auc_text(units: Units) -> str:
     auc = patient_bootstrap(units, {"auc": roc_auc}, rng=np.random.default_rng(0))["auc"]
-    return f"{auc.value:.3f} ({auc.low:.3f}-{auc.high:.3f}), {len(units)} units, {len(set(units.patients))} patients"
-
-
-def signed(difference: Interval) -> str:
-    return f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+    return f"{interval_text(auc)}, {len(units)} units, {len(set(units.patients))} patients"
 
 
 def main() -> int:
@@ -71,7 +68,7 @@ def main() -> int:
                 print(f"{level}: {name} {auc_text(each)}")
             if options.other is not None:
                 paired = paired_difference(*units, rng=np.random.default_rng(0))
-                print(f"{level}: {names[0]} - {names[1]} {signed(paired.difference)}")
+                print(f"{level}: {names[0]} - {names[1]} {difference_text(paired.difference)}")
     except MammoscopeError as error:
         print(error, file=sys.stderr)
         return 2

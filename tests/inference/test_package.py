@@ -14,8 +14,8 @@ import timm
 import torch
 
 from mammoscope.config import ImageConfig, LossConfig, ModelConfig, TargetConfig, ViewConfig
-from mammoscope.inference.package import write_package
-from mammoscope.models.classifier import build_classifier
+from mammoscope.inference.package import PackageFacts, write_package
+from mammoscope.models.classifier import Classifier, build_classifier
 from mammoscope.vocabulary import Fusion, ImageVariant, LossName, TargetPolicy, View
 
 
@@ -93,6 +93,34 @@ def test_images_of_another_kind_are_refused(tmp_path: Path, facts, network, imag
         mlflow.pyfunc.load_model(str(package)).predict(bad)
 
 
+def packaged(
+    folder: Path, classifier: Classifier, facts: PackageFacts, example: np.ndarray
+) -> mlflow.pyfunc.PyFuncModel:
+    """What is loaded of a package of the classifier."""
+    architecture = classifier.architecture
+    facts = dataclasses.replace(
+        facts,
+        backbone=architecture.backbone,
+        mean=architecture.mean,
+        std=architecture.std,
+        fusion=architecture.fusion,
+        scales=architecture.scales,
+        average_flips=architecture.average_flips,
+    )
+    state = {name.removeprefix("backbone."): tensor for name, tensor in classifier.state_dict().items()}
+    return mlflow.pyfunc.load_model(str(write_package(folder / "model", state, facts, example)))
+
+
+def assert_same_scores(
+    loaded: mlflow.pyfunc.PyFuncModel, classifier: Classifier, images: np.ndarray, seen: np.ndarray
+) -> None:
+    """images: as the package takes them; seen: (samples, views, height, width), as the classifier does."""
+    with torch.inference_mode():
+        expected = classifier.eval()(torch.from_numpy(seen.astype(np.float32) / 65535))[:, 0].sigmoid().numpy()
+    assert np.ptp(expected) > 1e-3
+    np.testing.assert_allclose(loaded.predict(images)["malignancy"], expected, atol=1e-6)
+
+
 @pytest.mark.parametrize(("scales", "flips"), [((1.0, 0.7, 0.4), False), ((1.0, 0.5), True), ((), True)])
 def test_scales_and_flips_are_scored_as_the_classifier_does(tmp_path: Path, facts, scales, flips: bool):
     image = ImageConfig(name=ImageVariant.roi, height_px=48, width_px=40)
@@ -104,27 +132,10 @@ def test_scales_and_flips_are_scored_as_the_classifier_does(tmp_path: Path, fact
     with torch.no_grad():
         for parameter in classifier.head_parameters():
             parameter.normal_()
-    architecture = classifier.architecture
-    facts = dataclasses.replace(
-        facts,
-        backbone="resnet10t",
-        mean=architecture.mean,
-        std=architecture.std,
-        height_px=48,
-        width_px=40,
-        fusion=architecture.fusion,
-        scales=architecture.scales,
-        average_flips=architecture.average_flips,
-    )
-    state = {name.removeprefix("backbone."): tensor for name, tensor in classifier.state_dict().items()}
-    package = write_package(tmp_path / "model", state, facts, np.zeros((1, 48, 40), np.uint16))
+    facts = dataclasses.replace(facts, height_px=48, width_px=40)
+    loaded = packaged(tmp_path, classifier, facts, np.zeros((1, 48, 40), np.uint16))
     images = np.random.default_rng(0).integers(0, 65536, (5, 48, 40), dtype=np.uint16)
-    said = mlflow.pyfunc.load_model(str(package)).predict(images)["malignancy"]
-    pixels = torch.from_numpy(images.astype(np.float32) / 65535).unsqueeze(1)
-    with torch.inference_mode():
-        expected = classifier.eval()(pixels)[:, 0].sigmoid().numpy()
-    assert np.ptp(expected) > 1e-3
-    np.testing.assert_allclose(said, expected, atol=1e-6)
+    assert_same_scores(loaded, classifier, images, images[:, None])
 
 
 @pytest.mark.parametrize("fusion", list(Fusion))
@@ -142,22 +153,9 @@ def test_two_views_are_fused_as_the_classifier_does(tmp_path: Path, facts, fusio
             parameter.copy_(torch.randn(parameter.shape, generator=generator))
     images = np.random.default_rng(0).integers(0, 65536, (5, 2, 40, 32), dtype=np.uint16)
     images[1, 0] = images[2, 1] = 0
-    architecture = classifier.architecture
-    facts = dataclasses.replace(
-        facts,
-        backbone="resnet10t",
-        mean=architecture.mean,
-        std=architecture.std,
-        views=("CC", "MLO"),
-        fusion=fusion,
-    )
-    state = {name.removeprefix("backbone."): tensor for name, tensor in classifier.state_dict().items()}
-    package = write_package(tmp_path / "model", state, facts, np.ones((1, 2, 40, 32), np.uint16))
-    loaded = mlflow.pyfunc.load_model(str(package))
-    with torch.inference_mode():
-        expected = classifier.eval()(torch.from_numpy(images.astype(np.float32) / 65535))[:, 0].sigmoid().numpy()
-    assert np.ptp(expected) > 1e-3
-    np.testing.assert_allclose(loaded.predict(images)["malignancy"], expected, atol=1e-6)
+    facts = dataclasses.replace(facts, views=("CC", "MLO"))
+    loaded = packaged(tmp_path, classifier, facts, np.ones((1, 2, 40, 32), np.uint16))
+    assert_same_scores(loaded, classifier, images, images)
     images[3] = 0
     with pytest.raises(Exception, match="row 3 has no view at all"):
         loaded.predict(images)

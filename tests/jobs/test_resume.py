@@ -81,7 +81,7 @@ def test_killed_at_any_moment_and_gone_on_with(undisturbed, configure):
     kills, number = 0, 0
     while kills < 20:
         config = configure(*KILLABLE, "resume=auto", f"tracking.experiment=kills-{number}")
-        while kills < 20 and killed.train_for(config, moments.uniform(0.2, 0.9) * seconds):
+        while kills < 20 and killed.train_for(config, moments.uniform(0.2, 1.0) * seconds):
             kills += 1
         run_id = train(config)
         assert runs(config) == [run_id]

@@ -1,6 +1,5 @@
 """What of a network learns in which epoch, by its weights before and after steps of the real loop."""
 
-import contextlib
 import shutil
 from collections.abc import Iterator
 
@@ -133,13 +132,9 @@ def test_the_first_stages_keep_their_weights_and_statistics_and_the_others_learn
 
 
 def test_more_frozen_stages_than_there_are_are_refused():
-    for stages, fits in ((6, True), (7, False)):
-        with (
-            contextlib.nullcontext()
-            if fits
-            else pytest.raises(MammoscopeError, match=f"^model.frozen_stages=7: {LITE} has 7 stages; allowed: 0 to 6")
-        ):
-            a_training(frozen_stages=stages)
+    a_training(frozen_stages=6)
+    with pytest.raises(MammoscopeError, match=f"^model.frozen_stages=7: {LITE} has 7 stages; allowed: 0 to 6"):
+        a_training(frozen_stages=7)
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 4, 5])
@@ -174,11 +169,12 @@ def test_a_compiled_training_learns_what_a_plain_one_does():
     """
     head = "backbone.classifier.weight"
     classifier, _, moments = a_training(frozen_epochs=1, drop_rate=0.0)  # compiled, it draws other units to drop
-    begun, *expected = [state[head] for state in epoch_by_epoch(classifier, moments)]
+    begun, *expected = epoch_by_epoch(classifier, moments)
     classifier, _, moments = a_training(frozen_epochs=1, drop_rate=0.0, compile=True)
-    _, *found = [state[head] for state in epoch_by_epoch(classifier, moments)]
-    torch.testing.assert_close(found[0], expected[0], rtol=0, atol=1e-7)
-    assert (found[1] - expected[1]).norm() < 0.3 * (expected[1] - begun).norm()
+    _, *found = epoch_by_epoch(classifier, moments)
+    assert list(found[-1]) == list(expected[-1])
+    torch.testing.assert_close(found[0][head], expected[0][head], rtol=0, atol=1e-7)
+    assert (found[1][head] - expected[1][head]).norm() < 0.2 * (expected[1][head] - begun[head]).norm()
 
 
 def test_dropped_paths_reach_timm():

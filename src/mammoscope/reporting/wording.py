@@ -16,6 +16,11 @@ def interval_text(result: Result | Interval, dash: str = "-") -> str:
     return f"{result.value:.3f} ({result.low:.3f}{dash}{result.high:.3f})"
 
 
+def difference_text(difference: Interval) -> str:
+    """+0.041 (+0.007 to +0.075)."""
+    return f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+
+
 def heading_line(what: str, evidence: Evidence, level: Level) -> str:
     return f"{what}: {evidence.partition}, {level} level"
 
