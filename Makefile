@@ -38,7 +38,7 @@ benchmark: .venv/all ## measure side by side with peers; see benchmarks/README.m
 
 lock: .venv/uv ## pin every dependency by hash, anew
 	$(BIN)/uv pip compile -q --upgrade $(LOCK) --extra checkout pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile -q --upgrade $(LOCK) --extra checkout --extra dev -c requirements.lock pyproject.toml -o requirements-all.lock
+	$(BIN)/uv pip compile -q --upgrade $(LOCK) --extra checkout --extra dev --extra postgresql --extra slurm -c requirements.lock pyproject.toml -o requirements-all.lock
 	echo uv | $(BIN)/uv pip compile -q --upgrade $(LOCK) - -o requirements-uv.lock
 
 clean: ## take away the environment and everything that runs have left

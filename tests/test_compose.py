@@ -14,7 +14,7 @@ from mammoscope.errors import MammoscopeError
 from mammoscope.refusals import conf_folder
 from mammoscope.vocabulary import ImageVariant, LossName, SourceName, Trainable
 
-NOT_FIELDS = {"experiment", "debug", "promotion", "hydra"}
+NOT_FIELDS = {"experiment", "debug", "promotion", "hydra", "search"}
 OPTIONS = sorted(path.relative_to(conf_folder()).with_suffix("").as_posix() for path in conf_folder().glob("*/*.yaml"))
 NEEDED = {
     "model/timm": ["model.backbone=resnet18"],

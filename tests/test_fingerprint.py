@@ -1,7 +1,7 @@
 import pytest
 
 from mammoscope.compose import compose_config
-from mammoscope.fingerprint import config_hash, flat_config, public_config
+from mammoscope.fingerprint import LOCAL_PLACES, config_hash, flat_config, public_config
 
 SAME = [
     ["seed=7"],
@@ -82,12 +82,14 @@ def test_the_public_config_holds_no_local_path():
     config = compose_config(overrides)
     assert "/data/secret" in str(flat_config(config))
     public = public_config(config)
-    assert public.keys() == flat_config(config).keys() - {"resume", "debug"}
+    assert public.keys() == flat_config(config).keys() - {"resume", "search", "debug"}
     for value in public.values():
         assert not (isinstance(value, str) and "/" in value), value
     assert public["source.root"] == public_config(compose_config(overrides))["source.root"]
 
 
-def test_nor_the_name_of_a_file_of_reviews():
-    assert str(public_config(compose_config(["split.allow=reader.csv"]))["split.allow"]).startswith("local:")
+@pytest.mark.parametrize("key", LOCAL_PLACES)
+def test_nor_the_bare_name_of_a_place(key):
+    overrides = {"source.root": ["source=cbis_ddsm"], "source.csv": ["source=table"]}.get(key, [])
+    assert str(public_config(compose_config([*overrides, f"{key}=jane"]))[key]).startswith("local:")
     assert public_config(compose_config([]))["split.allow"] is None

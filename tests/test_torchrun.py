@@ -12,6 +12,8 @@ from safetensors.torch import load_file
 
 from mammoscope.reporting.predictions import read_predictions
 
+pytestmark = pytest.mark.slow  # every command starts three processes, each of which imports torch
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 QUICK = [
     "phantom.patients=60",

@@ -122,7 +122,9 @@ def test_hydras_own_grid_gives_runs_that_do_not_register(start, tmp_path: Path):
     process = start("data=mass,calc", "seed=0,1", "trainer.epochs=1", "schedule.warmup_epochs=0", flags=("-m",))
     said, _ = process.communicate()
     assert process.returncode == 0, said
-    found = runs(tmp_path)
+    (parent,) = [run for run in runs(tmp_path) if "grid" in run.data.tags]
+    found = [run for run in runs(tmp_path) if run.info.run_id != parent.info.run_id]
+    assert {run.data.tags["mlflow.parentRunId"] for run in found} == {parent.info.run_id}
     assert sorted((run.data.tags["data"], run.data.tags["seed"]) for run in found) == [
         ("calc", "0"),
         ("calc", "1"),

@@ -170,7 +170,7 @@ def _augments(config: TrainConfig) -> bool:
 
 _COMBINATIONS: tuple[tuple[Callable[[TrainConfig], bool], str], ...] = (
     (
-        lambda c: c.split.name is SplitScheme.cv5 and c.split.fold is None,
+        lambda c: c.split.name is SplitScheme.cv5 and c.split.fold is None and c.search is None,
         f"split.fold is not set: split=cv5 needs the fold that validates; allowed: 0 to {CV_FOLDS - 1}",
     ),
     (

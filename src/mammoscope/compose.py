@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import hydra
@@ -22,6 +23,8 @@ from omegaconf.errors import OmegaConfBaseException
 from mammoscope.checks import check_config
 from mammoscope.config import TrainConfig
 from mammoscope.errors import MammoscopeError
+from mammoscope.jobs.grid import end_grid
+from mammoscope.processes import leave_joblibs_start_method
 from mammoscope.refusals import conf_folder, dotted, explain, groups, options, unknown_key
 from mammoscope.vocabulary import CLASSES, NORMAL, LossName, Register, TargetPolicy
 
@@ -61,6 +64,22 @@ def _classes(target: object) -> tuple[str, ...]:
 def _tissue_window(target: object, window_px: int | None) -> int | None:
     """The recipe's window for targets that cut normal patches, which no ROI's size can guide; none for the others."""
     return window_px if NORMAL in _classes(target) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Composer:
+    """What a sweeper, which lives below this door, may ask of it. Goes to other processes."""
+
+    register: Callable[[], None]
+    to_config: Callable[[DictConfig], TrainConfig]
+    check_choices: Callable[[Mapping[str, object]], None]
+    compose: Callable[[Sequence[str]], TrainConfig]
+    parse: Callable[[str], TrainConfig]
+    home: Callable[[], Path]
+
+
+def composer() -> Composer:
+    return Composer(register, to_config, _check_choices, compose_config, config_from_yaml, home)
 
 
 def to_config(composed: DictConfig) -> TrainConfig:
@@ -104,10 +123,19 @@ def run_with_hydra(run: Callable[[TrainConfig], object]) -> None:
     register()
 
     def train(composed: DictConfig) -> None:
+        leave_joblibs_start_method()
         _check_choices(HydraConfig.get().runtime.choices)
         run(to_config(composed))
 
-    hydra.main(config_path=str(conf_folder()), config_name="train", version_base="1.3")(train)()
+    try:
+        hydra.main(config_path=str(conf_folder()), config_name="train", version_base="1.3")(train)()
+    except (KeyboardInterrupt, SystemExit):
+        end_grid("KILLED")
+        raise
+    except BaseException:
+        end_grid("FAILED")
+        raise
+    end_grid("FINISHED")
 
 
 def _check_choices(choices: Mapping[str, object]) -> None:

@@ -4,6 +4,7 @@ Not frozen, no Literal, no Path: OmegaConf refuses those (docs/ARCHITECTURE.md, 
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from mammoscope.vocabulary import (
     AbnormalityKind,
@@ -15,7 +16,9 @@ from mammoscope.vocabulary import (
     KeptEpoch,
     LossName,
     Precision,
+    PrunerName,
     Register,
+    SamplerName,
     Sampling,
     ScheduleName,
     SourceName,
@@ -210,6 +213,30 @@ class DebugConfig:
 
 
 @dataclass(kw_only=True, slots=True)
+class SearchConfig:
+    """Of a search, not of its trials. What Hydra draws from stands in `space` and on the command line."""
+
+    option: str  # quick, standard, ...: the file of conf/search/
+    name: str | None = None  # of the Optuna study and of the parent run; null: made of the option and the settings
+    trials: int | None  # planned in all; null: every point of a grid
+    workers: int = 1
+    storage: str
+    metric: Any  # a key such as validation/image/auc, or a list of them
+    direction: Any  # maximize | minimize, or as many of them
+    sampler: SamplerName = SamplerName.tpe
+    sampler_seed: int = 0  # of what is drawn; the trainings have `seed`
+    pruner: PrunerName = PrunerName.median
+    startup_trials: int = 8  # finished trials before sampler and pruner go by them
+    warmup_epochs: int = 1  # of a trial, before it may be pruned
+    seeds: int = 1  # each trial is trained so often, with `seed` and those after it
+    max_failure_fraction: float = 0.2  # of the planned trials: more failures than that end the search
+    constraints: list[str] = field(default_factory=list)  # "cost/parameters_million <= 10": what a winner must fulfil
+    space: dict[str, str] = field(default_factory=dict)  # by config key, in Hydra's language; a plain value is fixed
+    configure: str | None = None  # module:function that reads, adds to and settles each trial as it is drawn
+    dry_run: bool = False  # explain the search, and train nothing
+
+
+@dataclass(kw_only=True, slots=True)
 class TrainConfig:
     source: SourceConfig
     phantom: PhantomConfig
@@ -227,6 +254,7 @@ class TrainConfig:
     schedule: ScheduleConfig
     trainer: TrainerConfig
     tracking: TrackingConfig
+    search: SearchConfig | None = None  # many runs, in place of one
     debug: DebugConfig | None = None  # something to find out, in place of a run
     seed: int = 0
     resume: str | None = None  # a run to go on with (id, start of one, name), or auto: the latest unfinished one alike

@@ -10,13 +10,17 @@ from pathlib import Path
 from mammoscope.errors import MammoscopeError
 
 
-def refuse_inside(source: Path, place: Path, named: str) -> None:
-    """A source is never written to. Raises MammoscopeError that begins with `named` where `place` lies in it."""
-    if place.expanduser().resolve().is_relative_to(source.expanduser().resolve()):
-        raise MammoscopeError(
-            f"{named} lies in source.root={source}, which is never written to; allowed: a place elsewhere "
-            "(mlruns/ lies in the working directory unless it is told otherwise)"
-        )
+def refuse_inside(source: Path, place: Path, named: str, *, source_key: str = "source.root") -> None:
+    """A source is never written to. Raises MammoscopeError that begins with `named` where `place` is or lies in it.
+
+    source_key: what the user calls it.
+    """
+    if not place.expanduser().resolve().is_relative_to(source.expanduser().resolve()):
+        return
+    hint = " (mlruns/ lies in the working directory unless it is told otherwise)" if source_key == "source.root" else ""
+    raise MammoscopeError(
+        f"{named} lies in {source_key}={source}, which is only read, never written to; allowed: a place elsewhere{hint}"
+    )
 
 
 @contextmanager

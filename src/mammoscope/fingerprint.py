@@ -13,6 +13,8 @@ from mammoscope.vocabulary import SourceName
 _NOT_HASHED = (
     "seed",
     "resume",
+    "search",
+    "search.",
     "debug",
     "debug.",
     "tracking.",
@@ -26,16 +28,16 @@ _NOT_HASHED = (
     "trainer.workers",
     "trainer.checkpoint_every_s",
 )
+LOCAL = "local:"  # what public configs, and stores of a user's own images, hold in place of a path
 Setting = str | int | float | bool | None | Sequence[str] | Sequence[float]
 
-_LOCAL_PATHS = (
+LOCAL_PLACES = (
     "source.root",
     "source.csv",
     "split.allow",
     "store.root",
     "tracking.uri",
     "tracking.home",
-    "model.weights",
 )
 
 
@@ -74,10 +76,10 @@ def config_hash(config: TrainConfig, weights: str) -> str:
 def public_config(config: TrainConfig) -> dict[str, Setting]:
     """The flat config as it may leave this machine: local paths are replaced by a digest of themselves.
 
-    Without `resume` and `debug`, which are about a process and not about the run.
+    Without `resume`, `search` and `debug`, which are about a process and not about the run.
     """
-    flat = {key: value for key, value in flat_config(config).items() if key not in ("resume", "debug")}
-    return {key: _public(key, value) if key in _LOCAL_PATHS else value for key, value in flat.items()}
+    flat = {key: value for key, value in flat_config(config).items() if key not in ("resume", "search", "debug")}
+    return {key: _public(key, value) for key, value in flat.items()}
 
 
 def nested(flat: Mapping[str, object]) -> dict[str, object]:
@@ -93,7 +95,11 @@ def nested(flat: Mapping[str, object]) -> dict[str, object]:
 
 
 def _public(key: str, value: Setting) -> Setting:
-    # a word such as imagenet is no path; of reviews, a bare file name may tell who looked
-    if not isinstance(value, str) or ("/" not in value and key != "split.allow"):
-        return value
-    return f"local:{hashlib.sha256(value.encode()).hexdigest()[:12]}"
+    # a bare name may tell as much as a path; of weights imagenet is one, and a file's is in the run's tags as well
+    is_place = key in LOCAL_PLACES or (key == "model.weights" and "/" in str(value))
+    return local_name(value) if is_place and isinstance(value, str) else value
+
+
+def local_name(path: str) -> str:
+    """What tells one place on this machine from another, and not where it is."""
+    return f"{LOCAL}{hashlib.sha256(path.encode()).hexdigest()[:12]}"

@@ -55,7 +55,7 @@ def _wrong_value(match: re.Match[str]) -> str:
 
 def _kind_of(key: str) -> str:
     """What a key takes, in words; a key that there is not takes a value."""
-    kind = _type_at(key)
+    kind = type_at(key)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return ", ".join(kind)
     return _KINDS.get({int: "Integer", float: "Float", bool: "Boolean"}.get(kind, ""), "a value")
@@ -82,11 +82,11 @@ def unknown_key(key: str) -> str:
 
 
 def _keys_of(parent: str) -> list[str]:
-    kind = _type_at(parent)
+    kind = type_at(parent)
     return [f.name for f in fields(kind if is_dataclass(kind) else TrainConfig)]
 
 
-def _type_at(key: str) -> Any:
+def type_at(key: str) -> Any:
     """The type of a dotted key's value, TrainConfig's for the blank key; None where there is no such key."""
     node: Any = TrainConfig
     for part in filter(None, key.split(".")):

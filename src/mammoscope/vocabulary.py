@@ -154,6 +154,34 @@ class Debug(StrEnum):
     lr_range = "lr_range"
 
 
+class SamplerName(StrEnum):
+    """How a search draws the next trial."""
+
+    tpe = "tpe"  # tree-structured Parzen estimator (Bergstra 2011), all parameters together
+    gp = "gp"  # Gaussian process
+    cmaes = "cmaes"  # covariance matrix adaptation: numbers only
+    qmc = "qmc"  # scrambled Sobol points: the space evenly, whatever comes out
+    random = "random"
+    grid = "grid"  # every point of a finite space, in shuffled order
+    nsga2 = "nsga2"  # several objectives (Deb 2002)
+
+
+class PrunerName(StrEnum):
+    """Which trials a search stops before their end."""
+
+    none = "none"
+    median = "median"  # those behind the median of the others at the same epoch
+    successive_halving = "successive_halving"
+    hyperband = "hyperband"
+    patient = "patient"  # as median, once a trial has not improved for a quarter of its length
+    wilcoxon = "wilcoxon"  # those that a signed-rank test over folds or seeds tells from the best
+
+
+class Direction(StrEnum):
+    maximize = "maximize"
+    minimize = "minimize"
+
+
 class HeadStart(StrEnum):
     """What the last layer is when training begins."""
 

@@ -14,8 +14,11 @@ import pytest
 from mammoscope.catalog.cbis_ddsm import index_cbis_ddsm
 from mammoscope.config import ImageConfig
 from mammoscope.data import prepare as prepare_module
+from mammoscope.data.cut import why_unusable
 from mammoscope.data.prepare import plan_store, prepare_store, store_folder
 from mammoscope.data.store import shard_file
+from mammoscope.dicom.codes import CODES
+from mammoscope.errors import DicomError, MammoscopeError, PngError
 from mammoscope.vocabulary import CBIS_DDSM_KINDS, AbnormalityKind, ImageVariant, View
 
 ROI = ImageConfig(name=ImageVariant.roi, height_px=40, width_px=40, context=2.0)
@@ -191,6 +194,13 @@ def test_a_film_that_cannot_be_used_is_told_and_the_others_are_prepared(tree, tm
     assert [d.row for d in after.defects] == [before.rows[0].id]
     assert "no breast found" in after.defects[0].found
     assert len(after.rows) == len(before.rows) - 1
+
+
+def test_why_a_file_cannot_be_used_is_kept_without_its_path_and_its_header():
+    header = DicomError("E-GREY", "/Ann/1.dcm", "LUT or window: ValueError: could not convert string to float: 'Ann'")
+    assert why_unusable(header) == f"E-GREY: {CODES['E-GREY']}"
+    assert why_unusable(PngError("/Ann/1.png", "the PNG is damaged")) == "the PNG is damaged"
+    assert why_unusable(MammoscopeError("no breast found")) == "no breast found"
 
 
 def test_the_twins_of_one_film_share_their_hash(phantom, catalog, tmp_path):

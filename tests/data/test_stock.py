@@ -20,10 +20,13 @@ from mammoscope.vocabulary import AbnormalityKind, ImageVariant, View
 FULL = ImageConfig(name=ImageVariant.full, height_px=60, width_px=40)
 
 
-def prepared(root: Path, store: Path, *, films: int = 5, image: ImageConfig = FULL) -> Path:
+def prepared(
+    root: Path, store: Path, *, films: int = 5, image: ImageConfig = FULL, source_name: str | None = None
+) -> Path:
     work = plan_store(index_cbis_ddsm(root, workers=1), AbnormalityKind.mass, View.CC, image)[:films]
     folder = store_folder(store, root, AbnormalityKind.mass, View.CC, work, image)
-    assert prepare_store(root, folder, work, image, workers=1, progress=lambda done, all: None, say=print)
+    quiet = {"progress": lambda done, all: None, "say": print}
+    assert prepare_store(root, folder, work, image, workers=1, source_name=source_name, **quiet)
     return folder
 
 
@@ -74,6 +77,26 @@ def test_a_store_of_less_than_there_is_now_is_useless(phantom, tmp_path):
     found = {store.folder: why_useless(store, list_stock(tmp_path)) for store in list_stock(tmp_path)}
     assert "has grown" in found[small]
     assert found[large] is None
+
+
+def test_a_store_of_own_images_tells_no_path_and_goes_when_another_is_of_the_same(phantom, tmp_path):
+    tree, stores = Path(shutil.copytree(phantom, tmp_path / "Ann Example")), tmp_path / "store"
+    own = {"source_name": "local:0123456789ab"}
+    small, first = prepared(tree, stores, films=3, **own), prepared(tree, stores, **own)
+    other = prepared(tree, stores, films=4, source_name="local:another")
+    told = (first / "store.json").read_text()
+    work = plan_store(index_cbis_ddsm(tree, workers=1), AbnormalityKind.mass, View.CC, FULL)
+    assert not any(
+        word in told for word in ("Ann Example", "1-1.dcm", str((tree / work[0].mammogram.path).stat().st_mtime_ns))
+    )
+    assert work[0].mammogram.key in told
+    os.utime(tree / work[0].mammogram.path, ns=(1, 1))
+    os.utime(first / "store.json", (10, 10))
+    second = prepared(tree, stores, **own)
+    found = {store.folder: why_useless(store, list_stock(stores)) for store in list_stock(stores)}
+    assert "has grown" in found[small]
+    assert found[first] == f"the source has changed since; {second.parent.name}/mass-CC was made of it then"
+    assert (found[second], found[other]) == (None, None)
 
 
 def test_unfinished_and_unreadable_stores_are_useless_unless_somebody_is_at_it(phantom, tmp_path):

@@ -46,6 +46,7 @@ def test_two_logits_go_through_softmax(tmp_path: Path, facts, images):
     np.testing.assert_allclose(table["malignancy"], expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_it_runs_where_mammoscope_is_not_installed(tmp_path: Path, facts, network, images):
     package = write_package(tmp_path / "model", network.state_dict(), facts, images[:1])
     np.save(tmp_path / "images.npy", images)

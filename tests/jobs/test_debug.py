@@ -43,6 +43,7 @@ def test_the_batch_has_both_classes_and_is_not_augmented(configure):
     assert first.images.equal(again.images)
 
 
+@pytest.mark.slow
 def test_targets_at_random_are_a_fault_that_it_finds(configure, monkeypatch):
     """What it is there for: a loss that is given other targets at every step."""
     from mammoscope.jobs import rehearsal

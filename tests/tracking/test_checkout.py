@@ -46,6 +46,22 @@ def commit(checkout: Path, name: str, text: str) -> None:
     forget()
 
 
+def test_a_path_that_was_written_into_conf_is_not_told(checkout):
+    commit(checkout, "conf/train.yaml", "source:\n  csv: null\n")
+    own = "source:\n  csv: '/films/Doe, Jane/images.csv'\n  root: ${here}\nmodel:\n  weights: imagenet\n  scales: [1]\n"
+    (checkout / "conf/train.yaml").write_text(own)
+    (checkout / "src/__init__.py").write_text("root: /films\n")
+    forget()
+    assert b"+root: /films" in code_diff()
+    assert b"Doe" not in code_diff()
+    (checkout / "src/__init__.py").write_text("")  # so that checked_out does not take the code as it is here
+    diff = code_diff()
+    forget()
+    with checked_out(Code(git(checkout, "rev-parse", "HEAD"), diff)) as code:
+        assert code is not None
+        assert (code / "conf/train.yaml").read_text() == own.replace("'/films/Doe, Jane/images.csv'", "<path>")
+
+
 def test_a_run_keeps_what_differs_from_its_commit_and_counts_what_git_does_not_know(store: TrackingStore, checkout):
     clean = store.start_run("clean", {})
     clean.finish("FINISHED")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mammoscope.errors import CellError, DicomError
 from mammoscope.tracking.liveness import ENDED_BY, Terminated, running
 from mammoscope.tracking.run import NullTracker
 from mammoscope.tracking.store import TrackingStore
@@ -34,6 +35,8 @@ def ended(store: TrackingStore, error: BaseException | None) -> tuple[str, str |
         (Terminated(143), "KILLED", "SIGTERM"),
         (ValueError("lr=-1"), "FAILED", "ValueError: lr=-1"),
         (SystemExit(3), "FAILED", "SystemExit: 3"),
+        (CellError("line 2: 'Jane Doe'; allowed: left", "line 2: not left"), "FAILED", "CellError: line 2: not left"),
+        (DicomError("E-GREY", "Jane/1.dcm", "no number: 'Jane'"), "FAILED", "DicomError: E-GREY"),
         (OSError("cannot read /home/Jane Doe/films/1.dcm: gone"), "FAILED", "OSError: cannot read <path>: gone"),
     ],
 )

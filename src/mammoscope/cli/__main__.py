@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from mammoscope import __version__
+from mammoscope.cli.dicom import add_dicom
 from mammoscope.compose import compose_config, compose_recipe, config_from_yaml, door, run_with_hydra
 from mammoscope.config import TrackingConfig, TrainConfig
 from mammoscope.errors import MammoscopeError
@@ -108,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--store", type=Path, metavar="FOLDER", help="where what was read is kept; default: store.root")
     doctor.add_argument("--workers", type=int, help="processes; default: as many as there are cores")
     doctor.set_defaults(run=_doctor)
+    add_dicom(commands)
     return parser
 
 

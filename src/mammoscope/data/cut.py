@@ -24,7 +24,8 @@ from mammoscope.data.preprocess import (
 )
 from mammoscope.data.store import StoreRow
 from mammoscope.data.thumbnails import breast_thumbnail
-from mammoscope.errors import MammoscopeError
+from mammoscope.dicom.codes import CODES
+from mammoscope.errors import DicomError, MammoscopeError, public_words
 from mammoscope.records import Abnormality, Defect, Mammogram
 from mammoscope.vocabulary import ImageVariant, Laterality, Trap
 
@@ -112,7 +113,7 @@ def _released(
                 Defect(
                     row=abnormality.key,
                     problem="unusable_crop",
-                    found=str(error),
+                    found=why_unusable(error),
                     taken_as="left out",
                     reason="its pixels cannot be used",
                 )
@@ -120,6 +121,13 @@ def _released(
             continue
         white = 2**crop.bits_stored - 1
         yield abnormality, prepare_released(crop.image, white, breast.chest_wall is Laterality.right, image)
+
+
+def why_unusable(error: MammoscopeError) -> str:
+    """What a store keeps of it: not the file's path, nor a word of its header; either may name a patient."""
+    if isinstance(error, DicomError):
+        return f"{error.code}: {CODES[error.code]}"
+    return public_words(error)
 
 
 def _share_outside(mask: np.ndarray, window: Window) -> float:
@@ -173,7 +181,7 @@ def confirmed_masks(
                 Defect(
                     row=abnormality.key,
                     problem="unusable_mask",
-                    found=str(error),
+                    found=why_unusable(error),
                     taken_as="no ROI",
                     reason="not a mask",
                 )

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from pathlib import Path
 
@@ -91,12 +91,15 @@ def prepare_store(
     progress: Progress,
     say: Say,
     part: tuple[int, int] | None = None,
+    source_name: str | None = None,
 ) -> PreparedStore | None:
     """Opens the store, preparing first what is missing of it; with `part` (i of n, from 1), its share of that only.
 
     Any number of processes, on this host or on others that share the folder, prepare one store together: each shard is
     claimed by a lock, and what others hold is waited for. Whoever finds all shards written makes a store of them.
     Returns None where shards of other parts are still missing.
+
+    source_name: stands in store.json for `source_root`, and keys for the paths below it.
 
     Raises:
         MammoscopeError: where the store is damaged or cannot be written, for want of room among others.
@@ -111,7 +114,7 @@ def prepare_store(
         (folder / "locks").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise not_writable(folder, error) from error
-    write_facts(folder, _facts(source_root, folder, work, image, len(shards)))
+    write_facts(folder, _facts(source_root, folder, work, image, len(shards), source_name))
     first, parts = part or (1, 1)
     own = [ShardWork(n, shards[n]) for n in range(first - 1, len(shards), parts)]
     prepare_shards(source_root, folder, own, image, workers=workers, progress=progress, say=say)
@@ -142,17 +145,24 @@ def _finish(folder: Path, shards: int, image: ImageConfig) -> None:
             finish_store(folder, shards, frame.stored[1], frame)
 
 
-def _facts(source_root: Path, folder: Path, work: Sequence[FilmWork], image: ImageConfig, shards: int) -> StoreFacts:
+def _facts(
+    source_root: Path,
+    folder: Path,
+    work: Sequence[FilmWork],
+    image: ImageConfig,
+    shards: int,
+    source_name: str | None,
+) -> StoreFacts:
     kind, _, view = folder.name.partition("-")
     return StoreFacts(
         kind=kind,
         view=view,
         image=f"{image.name} {image.height_px} x {image.width_px} px",
         version=VERSION,
-        source_root=str(source_root.resolve()),
+        source_root=source_name or str(source_root.resolve()),
         shards=shards,
         films=len(work),
-        files=tuple(_files(source_root, work, image)),
+        files=tuple(_files(source_root, work, image) if source_name is None else _keys(work)),
     )
 
 
@@ -161,3 +171,9 @@ def _files(source_root: Path, work: Sequence[FilmWork], image: ImageConfig) -> l
     others = [a.mask_path for w in work if w.normal is not None for a in w.normal.others]
     paths = [*(w.mammogram.path for w in work), *cuts, *others]
     return [file_state(source_root, path) for path in paths if path is not None]
+
+
+def _keys(work: Sequence[FilmWork]) -> Iterator[SourceFile]:
+    for film in work:
+        for key in (film.mammogram.key, *(a.key for a in film.abnormalities)):
+            yield SourceFile(path=key, size=0, mtime_ns=0)

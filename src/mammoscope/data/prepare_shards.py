@@ -18,7 +18,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from mammoscope.config import ImageConfig
-from mammoscope.data.cut import FilmWork, SeenFilm, prepare_film
+from mammoscope.data.cut import FilmWork, SeenFilm, prepare_film, why_unusable
 from mammoscope.data.frame import frame_of
 from mammoscope.data.preprocess import Prepared
 from mammoscope.data.store import (
@@ -130,7 +130,7 @@ def _prepare(source_root: Path, folder: Path, shard: ShardWork, image: ImageConf
                 Defect(
                     row=work.mammogram.key,
                     problem="unusable_film",
-                    found=str(error),
+                    found=why_unusable(error),
                     taken_as="left out",
                     reason="its pixels cannot be used",
                 )

@@ -24,6 +24,7 @@ from mammoscope.data.store import (
 )
 from mammoscope.data.store_facts import FACTS, StoreFacts, file_state, read_facts
 from mammoscope.errors import MammoscopeError
+from mammoscope.fingerprint import LOCAL
 
 _GROUP: Final = re.compile(r"[0-9a-f]{16}-[0-9a-f]{12}")  # <preprocessing hash>-<content digest>
 _GOING: Final = ".pruned-"  # a store that is being deleted, under a name that nobody opens
@@ -105,20 +106,27 @@ def why_useless(store: StockedStore, stock: Sequence[StockedStore]) -> str | Non
 
 
 def _why_outdated(facts: StoreFacts, stock: Sequence[StockedStore], store: StockedStore) -> str | None:
+    is_own = facts.source_root.startswith(LOCAL)  # images of the user's own: which files, the store does not say
     root = Path(facts.source_root)
-    if not root.is_dir():
+    if not is_own and not root.is_dir():
         return None  # a disk that is not mounted now
-    changed = sum(file_state(root, file.path) != file for file in facts.files)
+    changed = 0 if is_own else sum(file_state(root, file.path) != file for file in facts.files)
     if changed:
         return f"{changed} of the {len(facts.files)} files that it was made of have changed or gone"
-    own = {file.path for file in facts.files}
+    own = _paths(facts)
     for other in stock:
         if other.facts is None or other.rows is None or other.preprocessing != store.preprocessing:
             continue
         is_same_kind = (other.facts.source_root, other.folder.name) == (facts.source_root, store.folder.name)
-        if is_same_kind and own < {file.path for file in other.facts.files}:
+        if is_same_kind and own < _paths(other.facts):
             return f"the source has grown since; {other.name} has all of it"
+        if is_own and is_same_kind and own == _paths(other.facts) and other.used_s > store.used_s:
+            return f"the source has changed since; {other.name} was made of it then"
     return None
+
+
+def _paths(facts: StoreFacts) -> set[str]:
+    return {file.path for file in facts.files}
 
 
 def delete_store(store: StockedStore) -> None:

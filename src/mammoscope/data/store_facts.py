@@ -16,9 +16,12 @@ FORMAT: Final = "mammoscope-store-2"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """A file that went in, in the state in which it did; -1: it was gone already."""
+    """A file that went in, in the state in which it did; -1: it was gone already.
 
-    path: str  # relative to the source's root
+    Of a user's own images neither path nor state is told, which may name a patient and a day.
+    """
+
+    path: str  # relative to the source's root; of a user's own images the key of what was cut from it
     size: int
     mtime_ns: int
 
@@ -29,7 +32,7 @@ class StoreFacts:
     view: str
     image: str  # in words: roi 256 x 256 px
     version: int  # preprocess.VERSION
-    source_root: str
+    source_root: str  # of a user's own images fingerprint.local_name of their table
     shards: int
     films: int
     files: tuple[SourceFile, ...]

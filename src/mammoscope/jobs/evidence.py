@@ -119,9 +119,23 @@ def log_evidence(
 
     thresholds: as gather_evidence takes them; prefix: put before every key and below `figures/` and `predictions/`.
     """
+    report = log_numbers(tracker, predictions, samples, data, thresholds=thresholds, prefix=prefix)
+    log_pictures(tracker, report, samples, data, prefix=prefix)
+    return report
+
+
+def log_numbers(
+    tracker: Tracker,
+    predictions: Predictions,
+    samples: Sequence[Sample],
+    data: GatheredData,
+    *,
+    thresholds: Mapping[Level, float] | None,
+    prefix: str = "",
+) -> Report:
+    """As log_evidence, without the pictures."""
     evidence, classes = gather_all_evidence(predictions, thresholds)
-    lesions = lesions_only(predictions)
-    ideal = ideal_predictions(lesions, samples, data)
+    ideal = ideal_predictions(lesions_only(predictions), samples, data)
     numbers, references = evidence.flat(), {}
     if ideal is not None:
         aucs = quick_auc(ideal)
@@ -131,9 +145,23 @@ def log_evidence(
         numbers |= {f"{evidence.partition}/{level}/ideal_auc": auc for level, auc in aucs.items()}
     if classes is not None:
         numbers |= classes.flat()
-        where = f"figures/{prefix}{evidence.partition}_classes_confusion.png"
-        tracker.figure(class_confusion_figure(classes), where)
     tracker.metrics({prefix + key: value for key, value in numbers.items()})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{evidence.partition}.parquet"
+        write_predictions(predictions, path)
+        tracker.file(path, f"{prefix}predictions")
+    return Report(predictions, evidence, classes, references)
+
+
+def log_pictures(
+    tracker: Tracker, report: Report, samples: Sequence[Sample], data: GatheredData, *, prefix: str = ""
+) -> None:
+    """Confusion matrix, ROC and precision-recall at every level."""
+    evidence, lesions = report.evidence, lesions_only(report.predictions)
+    ideal = ideal_predictions(lesions, samples, data)
+    if report.classes is not None:
+        where = f"figures/{prefix}{evidence.partition}_classes_confusion.png"
+        tracker.figure(class_confusion_figure(report.classes), where)
     for level in evidence.levels:
         units = units_at(lesions, level)
         reference = None if ideal is None else units_at(ideal, level)
@@ -141,11 +169,6 @@ def log_evidence(
         tracker.figure(confusion_figure(evidence, level), f"{where}_confusion.png")
         tracker.figure(roc_figure(units, evidence, reference=reference), f"{where}_roc.png")
         tracker.figure(precision_recall_figure(units, evidence, reference=reference), f"{where}_precision_recall.png")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{evidence.partition}.parquet"
-        write_predictions(predictions, path)
-        tracker.file(path, f"{prefix}predictions")
-    return Report(predictions, evidence, classes, references)
 
 
 def ideal_predictions(predictions: Predictions, samples: Sequence[Sample], data: GatheredData) -> Predictions | None:

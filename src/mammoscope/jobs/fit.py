@@ -46,10 +46,9 @@ def fit(training: Training) -> tuple[Fitted, Precision]:
                 break
             except NotFinite as found:
                 state = checkpoints.load()
-                assert state is not None, "the state before the first step is kept"
-                checkpoints.keep(
-                    state | {"precision": str(judge(training, found, precision, state))}, _best_epoch(state)
-                )
+                goes_on_in = judge(training, found, precision, state)
+                assert state is not None, "judged from it"
+                checkpoints.keep(state | {"precision": str(goes_on_in)}, _best_epoch(state))
         if is_first():
             training.classifier.load_state_dict(checkpoints.best(best.epoch))
     tracker.metrics({"kept/epoch": best.epoch, "kept/seconds": best.seconds})
@@ -87,7 +86,7 @@ def _train(
         checkpoints.keep(whole | {"precision": str(precision)}, None if best is None else best.epoch)
         clock.kept()
 
-    if state is None:
+    if state is None and config.trainer.fall_back:
         keep()  # what the sentry goes back to
     for moment in train_epochs(trained.fabric, learner, trained.progress, epochs=config.trainer.epochs, pause=is_due):
         if isinstance(moment, Reading):
@@ -97,7 +96,9 @@ def _train(
         if isinstance(moment, Pause):
             if not trained.is_finite():  # a step may spoil them after a loss that was still finite
                 raise NotFinite("the weights are not finite after", *_last_step(trained.progress))
-            keep()
+            is_last = moment.is_trained and trained.progress.epoch == config.trainer.epochs - 1
+            if not (is_last and training.is_trial) or stop:
+                keep()
             last_step = _last_step(trained.progress)
             if any_of(bool(stop)):
                 _say_stop(tracker)
@@ -119,11 +120,12 @@ def _train(
             best = Fitted(predictions, moment.probabilities, auc, moment.number, moment.number + 1, clock.passed_s())
             checkpoints.keep_best(learner.weights(), moment.number)
         best = replace(best, epochs=moment.number + 1, seconds=clock.passed_s())
+        training.after_epoch(moment.number, aucs)
         if config.trainer.patience_epochs and moment.number - best.epoch >= config.trainer.patience_epochs:
             say(f"no better AUC for {config.trainer.patience_epochs} epochs: stopping early")
             break
     assert best is not None, "there is one epoch at least"
-    checkpoints.conclude(learner.weights(), best.epoch)
+    checkpoints.conclude(None if training.is_trial else learner.weights(), best.epoch)
     return best
 
 

@@ -1,7 +1,7 @@
 """Config -> samples, stores and certificate: all that is settled before a run begins, and that evaluation shares."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mammoscope.catalog.cache import load_catalog
@@ -86,6 +86,12 @@ def gather(
         ideal_auc=_ideal_auc(config, root),
         notes=(*notes_on(config, catalog, samples, stores), *notes_on_near(samples, near)),
     )
+
+
+def data_key(config: TrainConfig) -> str:
+    """Equal for configs that gather the same."""
+    groups = ("source", "phantom", "store", "data", "image", "view", "target", "split")
+    return repr([asdict(getattr(config, name)) for name in groups])
 
 
 def load_source(config: TrainConfig) -> Source:

@@ -11,6 +11,7 @@ from mammoscope.files import all_written_whole
 from mammoscope.fingerprint import config_hash
 from mammoscope.jobs.provenance import CONFIG_FILE
 from mammoscope.jobs.recipe import Compose, is_file, recipe_of
+from mammoscope.jobs.trial_tags import REPEAT, SUMMARY
 from mammoscope.reporting.console import say
 from mammoscope.reporting.recipe import KeptRun, leaderboard_row, recipe_header, with_row
 from mammoscope.tracking.lookup import RunInfo
@@ -45,8 +46,7 @@ def keep(
             f"run {run.id}: its settings follow from the columns of a table of your own (source=table), which no "
             "recipe can hold; allowed: runs on source=phantom and source=cbis_ddsm"
         )
-    environment = store.artifact(run.id, "environment.txt").read_text()
-    kept = _kept(run, config, name, dict(line.split(": ", 1) for line in environment.splitlines() if ": " in line))
+    kept = _kept(run, config, name, store.environment(run))
     text = f"{recipe_header(kept)}\n{recipe_of(config, options, compose)}"
     _check_hash(run, verify(name, text, config))
     with all_written_whole([path, leaderboard]) as (recipe, page):
@@ -59,6 +59,10 @@ def keep(
 
 
 def _refuse(run: RunInfo, name: str, path: Path, leaderboard: Path) -> None:
+    if run.tags.get(REPEAT) == SUMMARY:
+        raise MammoscopeError(
+            f"run {run.id}: holds a trial's trainings over seeds or folds together; allowed: one of its children"
+        )
     if run.status != "FINISHED":
         raise MammoscopeError(f"run {run.id} is {run.status}: it has no result to keep; allowed: finished runs")
     if re.fullmatch(r"\w[\w.-]*", name) is None:

@@ -38,16 +38,20 @@ class Provenance:
 
     def environment(self) -> dict[str, str]:
         """The hardware; library versions and the commit are the tracking store's to add."""
-        gpu = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "none"
-        return {
-            "device": str(self.device),
-            "gpu": gpu,
-            "cpu": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
-            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-            "precision": str(self.precision),
-            "processes": str(share().processes),
-            "system": f"{platform.system()} {platform.release()}",
-        }
+        return environment_of(self.device, self.precision)
+
+
+def environment_of(device: torch.device, precision: Precision) -> dict[str, str]:
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else "none"
+    return {
+        "device": str(device),
+        "gpu": gpu,
+        "cpu": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "precision": str(precision),
+        "processes": str(share().processes),
+        "system": f"{platform.system()} {platform.release()}",
+    }
 
 
 def run_name(config: TrainConfig) -> str:
@@ -85,9 +89,17 @@ def run_tags(config: TrainConfig, provenance: Provenance) -> dict[str, str]:
 
 def log_provenance(tracker: Tracker, config: TrainConfig, provenance: Provenance) -> None:
     """Config as parameters and artifact, certificate, one dataset input a partition that the run learns from."""
+    log_config(tracker, config)
+    log_data(tracker, config, provenance)
+
+
+def log_config(tracker: Tracker, config: TrainConfig) -> None:
     shown = public_config(config)
     tracker.params(shown)
     tracker.text(_yaml(nested(shown)), CONFIG_FILE)
+
+
+def log_data(tracker: Tracker, config: TrainConfig, provenance: Provenance) -> None:
     tracker.text(provenance.data.certificate.to_json(), "certificate.json")
     for partition in (Partition.train, Partition.validation):
         log_dataset(tracker, config, provenance.data, provenance.data.samples[partition], partition)

@@ -27,8 +27,12 @@ def publish(
     classifier: Classifier,
     provenance: Provenance,
     report: Report,
+    *,
+    is_version: bool = True,
 ) -> None:
     """Registers what the run kept, unless it is told not to. `auto` is settled at the door: trials do not register.
+
+    is_version: else the package is logged to the run only, as those of a search's second and third are.
 
     Where the tracking store does not answer, the package waits in the run's folder for `mammoscope runs --sync`.
 
@@ -50,7 +54,7 @@ def publish(
             "config_hash": config_hash(config, provenance.weights.tag),
             "phantom": str(data.is_phantom).lower(),
         }
-        registration = Registration(name, tags, _about(config, provenance, report), data.is_phantom)
+        registration = Registration(name, tags, _about(config, provenance, report), data.is_phantom, is_version)
         register_or_keep(store, tracker, package, registration)
 
 

@@ -7,9 +7,8 @@ import yaml
 
 from mammoscope.config import TrainConfig
 from mammoscope.errors import MammoscopeError
-from mammoscope.fingerprint import flat_config
+from mammoscope.fingerprint import LOCAL, flat_config
 from mammoscope.jobs.provenance import CONFIG_FILE
-from mammoscope.jobs.reload import LOCAL
 from mammoscope.tracking.lookup import RunInfo
 from mammoscope.tracking.store import TrackingStore
 from mammoscope.vocabulary import Register

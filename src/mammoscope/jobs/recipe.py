@@ -6,7 +6,7 @@ import yaml
 
 from mammoscope.config import TrainConfig
 from mammoscope.errors import MammoscopeError
-from mammoscope.fingerprint import Setting, hashed_config, nested
+from mammoscope.fingerprint import LOCAL, Setting, hashed_config, nested
 
 Compose = Callable[[Sequence[str]], TrainConfig]
 _PLACES = ("source", "store", "prepare", "tracking")  # groups that say where things lie, which a recipe leaves open
@@ -14,7 +14,7 @@ _PLACES = ("source", "store", "prepare", "tracking")  # groups that say where th
 
 def is_file(weights: str) -> bool:
     """Of model.weights: a path, or what a public config has in place of one."""
-    return weights.endswith(".safetensors") or weights.startswith("local:") or "/" in weights
+    return weights.endswith(".safetensors") or weights.startswith(LOCAL) or "/" in weights
 
 
 def source_overrides(config: TrainConfig) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mammoscope.registry.versions import register, versions_of_run
+from mammoscope.registry.versions import has_package, log_package, register, versions_of_run
 from mammoscope.reporting.console import say
 from mammoscope.tracking.outage import StoreAway, answered
 from mammoscope.tracking.run import Tracker
@@ -25,6 +25,7 @@ class Registration:
     tags: Mapping[str, str]
     about: str
     is_phantom: bool
+    is_version: bool = True  # else its package is logged to the run, and no version made of it
 
 
 def register_or_keep(store: TrackingStore, tracker: Tracker, package: Path, registration: Registration) -> None:
@@ -57,7 +58,12 @@ def register_kept(store: TrackingStore) -> int:
 
 
 def _register(store: TrackingStore, run_id: str, package: Path, registration: Registration) -> None:
-    """Does nothing for a run that has a version of this name already: its process died before it could say so."""
+    """Does nothing for a run that has it already: its process died before it could say so."""
+    if not registration.is_version:
+        with answered(store.location.given):
+            if not has_package(store, run_id):
+                log_package(store, run_id, package, registration.name, registration.tags)
+        return
     with answered(store.location.given):
         version = versions_of_run(store, run_id).get(registration.name)
         if version is None:

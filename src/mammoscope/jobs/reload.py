@@ -5,11 +5,10 @@ from dataclasses import replace
 
 from mammoscope.config import TrainConfig
 from mammoscope.errors import MammoscopeError
+from mammoscope.fingerprint import LOCAL
 from mammoscope.jobs.provenance import CONFIG_FILE
 from mammoscope.tracking.lookup import RunInfo
 from mammoscope.tracking.store import TrackingStore
-
-LOCAL = "local:"  # what public configs hold in place of a path
 
 
 def run_config(

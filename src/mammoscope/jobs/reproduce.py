@@ -17,7 +17,7 @@ from mammoscope.reporting.predictions import read_predictions
 from mammoscope.tracking.checkout import checked_out, code_of
 from mammoscope.tracking.liveness import sigterm_raises
 from mammoscope.tracking.lookup import RunInfo
-from mammoscope.tracking.store import ENVIRONMENT_FILE, UNTRACKED, TrackingStore
+from mammoscope.tracking.store import UNTRACKED, TrackingStore
 from mammoscope.training.checkpoint import BEST
 from mammoscope.training.determinism import Repeats
 from mammoscope.training.weights_digest import weights_digest
@@ -103,14 +103,9 @@ def _outcome(store: TrackingStore, run: RunInfo) -> Outcome:
 def _differing(store: TrackingStore, run: RunInfo, again: RunInfo) -> list[str]:
     """What went in and is not the same: settings that count, weights to begin with, libraries, hardware."""
     tags = {key: (again.tags.get(key), run.tags.get(key)) for key in ("config_hash", "weights", "determinism")}
-    then, now = _environment(store, run), _environment(store, again)
+    then, now = store.environment(run), store.environment(again)
     lines = {key: (now.get(key), then.get(key)) for key in then | now}
     return [f"{key} {one} (the run: {other})" for key, (one, other) in (tags | lines).items() if one != other]
-
-
-def _environment(store: TrackingStore, run: RunInfo) -> dict[str, str]:
-    lines = store.artifact(run.id, ENVIRONMENT_FILE).read_text().splitlines()
-    return {key: value for key, _, value in (line.partition(": ") for line in lines)}
 
 
 def _say_untracked(run: RunInfo) -> None:

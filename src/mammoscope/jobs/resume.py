@@ -7,11 +7,11 @@ from mammoscope.errors import MammoscopeError
 from mammoscope.fingerprint import config_hash, public_config
 from mammoscope.jobs.provenance import Provenance
 from mammoscope.reporting.console import say
+from mammoscope.tracking.liveness import PRUNED
 from mammoscope.tracking.lookup import RunInfo
 from mammoscope.tracking.store import TrackingStore
 
 AUTO = "auto"
-PRUNED = "pruned"  # tag of a run that a search has ended for good
 
 
 def find_resumed(config: TrainConfig, store: TrackingStore, provenance: Provenance) -> RunInfo | None:

@@ -20,7 +20,7 @@ from mammoscope.vocabulary import Partition, Precision
 BATCH_FILE = "not_finite/batch.safetensors"  # artifact: images, targets and indices of the step's batches
 
 
-def judge(training: Training, found: NotFinite, precision: Precision, state: Tree) -> Precision:
+def judge(training: Training, found: NotFinite, precision: Precision, state: Tree | None) -> Precision:
     """The precision in which the training goes on from its last good state.
 
     The step is done once more from that state, in fp32: its batches are drawn again, as every epoch's are by its
@@ -31,6 +31,7 @@ def judge(training: Training, found: NotFinite, precision: Precision, state: Tre
     """
     if not training.config.trainer.fall_back:
         raise MammoscopeError(f"{found} ({precision}), and trainer.fall_back=false ends the run there") from found
+    assert state is not None, "of what may fall back, the state before its first step is kept"
     trained = training.begin(Precision.fp32)
     trained.restore(state["training"])
     trained.progress.epoch, trained.progress.steps = found.epoch, found.step

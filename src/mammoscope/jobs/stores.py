@@ -13,6 +13,7 @@ from mammoscope.data.frame import frame_of
 from mammoscope.data.prepare import missing_shards, plan_store, prepare_store, store_folder
 from mammoscope.data.store import INDEX, PreparedStore
 from mammoscope.errors import MammoscopeError
+from mammoscope.fingerprint import local_name
 from mammoscope.records import Abnormality, Catalog
 from mammoscope.reporting.console import progress, say
 from mammoscope.vocabulary import CLASSES, NORMAL, AbnormalityKind, ImageVariant, Partition, TargetPolicy, View
@@ -84,7 +85,15 @@ def _prepare(
     _say_estimate(config, root, folder, work)
     with progress(f"preparing {kind} {view}") as step:
         store = prepare_store(
-            root, folder, work, config.image, workers=config.store.workers, progress=step, say=say, part=part
+            root,
+            folder,
+            work,
+            config.image,
+            workers=config.store.workers,
+            progress=step,
+            say=say,
+            part=part,
+            source_name=None if config.source.csv is None else local_name(config.source.csv),
         )
     if store is None:
         missing, shards = missing_shards(folder, len(work))

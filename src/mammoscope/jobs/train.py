@@ -6,14 +6,13 @@ from pathlib import Path
 import torch
 
 from mammoscope.config import TrainConfig
-from mammoscope.data.batches import Batches, plain_batches, train_batches
-from mammoscope.data.draws import Draws, build_draws
 from mammoscope.errors import MammoscopeError
 from mammoscope.jobs.baseline import frozen_head_aucs
 from mammoscope.jobs.describe import describe_run
 from mammoscope.jobs.evidence import Report, log_evidence, log_look, show_results
 from mammoscope.jobs.fit import fit
 from mammoscope.jobs.gather import gather, say_partitions
+from mammoscope.jobs.grid import grid_tags
 from mammoscope.jobs.head_start import start_head
 from mammoscope.jobs.joined import joined
 from mammoscope.jobs.provenance import (
@@ -28,9 +27,8 @@ from mammoscope.jobs.publish import publish
 from mammoscope.jobs.resume import find_resumed
 from mammoscope.jobs.table import settle_table
 from mammoscope.jobs.tracking import open_tracking
-from mammoscope.jobs.training import Training
-from mammoscope.models.classifier import Classifier, build_classifier
-from mammoscope.models.weights import Weights
+from mammoscope.jobs.training import build_network, training_of
+from mammoscope.models.classifier import Classifier
 from mammoscope.reporting.console import say
 from mammoscope.tracking.liveness import running
 from mammoscope.tracking.lookup import RunInfo
@@ -39,7 +37,7 @@ from mammoscope.tracking.run import MlflowTracker, NullTracker, Tracker
 from mammoscope.tracking.store import TrackingStore
 from mammoscope.training.checkpoint import BEST, drop_state
 from mammoscope.training.determinism import Determinism, find_determinism, settle_determinism
-from mammoscope.training.device import find_device, find_precision, find_workers, seed_everything
+from mammoscope.training.device import find_device, find_precision, seed_everything
 from mammoscope.training.optimizer import check_optimizer
 from mammoscope.training.processes import first_goes_first, from_first, is_first, share
 from mammoscope.training.weights_digest import weights_digest
@@ -63,7 +61,7 @@ def train(config: TrainConfig) -> str:
 def _lead(config: TrainConfig, device: torch.device) -> str:
     """What the only process does, or the first of several."""
     seed_everything(config.seed)
-    classifier, weights = _build(config)
+    classifier, weights = build_network(config)
     store = open_tracking(config.tracking)
     with first_goes_first():
         data = gather(config)
@@ -87,28 +85,17 @@ def _lead(config: TrainConfig, device: torch.device) -> str:
     return tracker.run_id
 
 
-def _build(config: TrainConfig) -> tuple[Classifier, Weights]:
-    classifier, weights = build_classifier(config.model, config.image, config.loss, config.target, view=config.view)
-    if weights.file is None and config.optimizer.frozen_epochs > 0:
-        raise MammoscopeError(
-            f"optimizer.frozen_epochs={config.optimizer.frozen_epochs}: no pretrained weights for "
-            f"{config.model.backbone} can be had here, and a head learns nothing on a frozen random backbone; use "
-            "optimizer.frozen_epochs=0"
-        )
-    return classifier, weights
-
-
 def _help(config: TrainConfig, device: torch.device) -> str:
     """What the processes beside the first do: nothing but compute. They open what it has prepared."""
     seed_everything(config.seed)
-    classifier, weights = _build(config)
+    classifier, weights = build_network(config)
     seed_everything(config.seed + share().rank)  # else all would drop the same units
     with first_goes_first():
         data = gather(config)
     provenance = Provenance(data, weights, device, find_precision(config.trainer, device))
     run_id, folder = from_first(("", Path()))
     if folder is not None:
-        fit(_training(config, NullTracker(folder), classifier, provenance))
+        fit(training_of(config, NullTracker(folder), classifier, provenance))
     return run_id
 
 
@@ -116,7 +103,8 @@ def _start(config: TrainConfig, store: TrackingStore, provenance: Provenance) ->
     """A new run, or the one that is gone on with; RunInfo of one that has finished."""
     resumed = find_resumed(config, store, provenance)
     if resumed is None:
-        return store.start_run(run_name(config), run_tags(config, provenance), provenance.environment())
+        tags = {**run_tags(config, provenance), **grid_tags(store)}
+        return store.start_run(run_name(config), tags, provenance.environment())
     if resumed.status == "FINISHED":
         return resumed
     say(f"going on with run {resumed.id}, which was {resumed.status}")
@@ -143,7 +131,7 @@ def _run(
 ) -> Report:
     write_local_config(config, tracker.folder)
     log_provenance(tracker, config, provenance)
-    training = _training(config, tracker, classifier, provenance)
+    training = training_of(config, tracker, classifier, provenance)
     for partition, batches in ((Partition.train, training.images), (Partition.validation, training.validation)):
         log_look(tracker, batches, provenance.data.samples[partition], partition, config.target.name)
     start_head(config, tracker.folder, classifier, provenance, training.draws)
@@ -162,38 +150,3 @@ def _run(
     tracker.describe(describe_run(config, provenance, fitted, report))
     publish(config, store, tracker, classifier, provenance, report)
     return report
-
-
-def _training(config: TrainConfig, tracker: Tracker, classifier: Classifier, provenance: Provenance) -> Training:
-    draws = build_draws(provenance.data.samples[Partition.train], config.trainer.sampling, config.seed)
-    images, validation = _batches(config, provenance, draws)
-    return Training(
-        config=config,
-        tracker=tracker,
-        classifier=classifier,
-        provenance=provenance,
-        images=images,
-        validation=validation,
-        draws=draws,
-    )
-
-
-def _batches(config: TrainConfig, provenance: Provenance, draws: Draws) -> tuple[Batches, Batches]:
-    data = provenance.data
-    size, pin = config.trainer.batch_size, provenance.device.type == "cuda"
-    if config.model.trainable is Trainable.head:  # features are computed once, so every epoch must see the same images
-        images = plain_batches(data.samples[Partition.train], data.stores, batch_size=size, pin=pin)
-    else:
-        images = train_batches(
-            data.samples[Partition.train],
-            data.stores,
-            config.augment,
-            draws,
-            batch_size=size,
-            workers=find_workers(config.trainer, provenance.device),
-            seed=config.seed,
-            pin=pin,
-            share=share(),
-        )
-    validation = data.samples[Partition.validation]
-    return images, plain_batches(validation, data.stores, batch_size=size, pin=pin, share=share())

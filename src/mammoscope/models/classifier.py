@@ -1,7 +1,5 @@
 """A timm backbone with one input channel and one normalisation, from image to logit."""
 
-import contextlib
-import copy
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mammoscope.config import ImageConfig, LossConfig, ModelConfig, TargetConfig, ViewConfig
 from mammoscope.errors import MammoscopeError
 from mammoscope.models.fusion import ViewFusion, at_scales, with_missing_filled
+from mammoscope.models.input_size import check_patches, check_size
 from mammoscope.models.lite import LITE_PACKAGES
 from mammoscope.models.weights import Weights, find_weights
 from mammoscope.vocabulary import CLASSES, BatchNorm, Fusion, HeadStart, LossName, Trainable
@@ -183,7 +182,7 @@ def build_classifier(
         )
     except (RuntimeError, AssertionError, ValueError, KeyError, TypeError) as error:
         raise MammoscopeError(_refusal(model, image, weights, error)) from error
-    _check_patches(backbone, model, image)
+    check_patches(backbone, model, image)
     if model.trainable is Trainable.head:
         _last_layer(backbone, model.backbone, "model.trainable=head", "trainable=all")
     if model.head_start is HeadStart.probe:
@@ -210,7 +209,8 @@ def build_classifier(
     elif model.scales:
         classifier = _fused(classifier, Fusion.concatenation, len(model.scales), f"model.scales={list(model.scales)}")
     classifier.stage_parameters(model.frozen_stages)
-    _check_size(classifier, model, image)
+    architecture = classifier.architecture  # a fusion has changed it
+    check_size(classifier, repr(architecture), architecture.views, model, image)
     return classifier, weights
 
 
@@ -261,42 +261,6 @@ def _start_undecided(backbone: Backbone) -> None:
         nn.init.normal_(head.weight, std=0.01)
         if head.bias is not None:
             nn.init.zeros_(head.bias)
-
-
-def _check_patches(backbone: nn.Module, model: ModelConfig, image: ImageConfig) -> None:
-    patch = getattr(getattr(backbone, "patch_embed", None), "patch_size", None)
-    if patch is None:
-        return
-    for key, size, multiple in (("height_px", image.height_px, patch[0]), ("width_px", image.width_px, patch[1])):
-        if size % multiple:
-            raise MammoscopeError(
-                f"image.{key}={size}: {model.backbone} cuts patches, so a multiple of {multiple} is needed"
-            )
-
-
-@torch.inference_mode()
-def _check_size(classifier: Classifier, model: ModelConfig, image: ImageConfig) -> None:
-    """One blank image goes through, so that a size which the layers cannot take is refused before hours of preparing.
-
-    First on the meta device, which reckons shapes without numbers. Some networks cannot go there at all, so a refusal
-    there is not believed before the real thing.
-    """
-    with contextlib.suppress(Exception):
-        _pass_blank(classifier, image, "meta")
-        return
-    try:
-        _pass_blank(classifier, image, "cpu")
-    except (RuntimeError, AssertionError, ValueError) as error:
-        raise MammoscopeError(
-            f"image.height_px={image.height_px} image.width_px={image.width_px}: {model.backbone} cannot take images "
-            f"of this size ({error}); allowed: larger ones, or another model"
-        ) from error
-
-
-def _pass_blank(classifier: Classifier, image: ImageConfig, device: str) -> None:
-    """Through a copy, so that the classifier stays where and as it is."""
-    blank = torch.zeros(1, classifier.architecture.views, image.height_px, image.width_px, device=device)
-    copy.deepcopy(classifier).eval().to(device)(blank)
 
 
 def _check_names(backbone: nn.Module, model: ModelConfig, weights: Weights) -> None:

@@ -47,6 +47,27 @@ def register(
             f"names that {'' if is_phantom else 'do not '}begin with {PHANTOM}"
         )
     client = store.client
+    model_id = log_package(store, run_id, package, name, tags)
+    with store.locked():
+        try:
+            client.create_registered_model(name, tags={"phantom": str(is_phantom).lower()})
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+                raise
+        with _as_global_store(store.uri):
+            source = f"models:/{model_id}"  # links the version to the run's model in the UI
+            version = client.create_model_version(
+                name, source, run_id, tags=dict(tags), description=about, model_id=model_id
+            )
+    # What MLflow's own register_model leaves on the model: the Models page shows it as "Registered models".
+    link = [{"name": name, "version": int(version.version)}]
+    client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(link)})
+    return int(version.version)
+
+
+def log_package(store: TrackingStore, run_id: str, package: Path, name: str, tags: Mapping[str, str]) -> str:
+    """Logs the package to the run as a model that is no version of anything, and returns MLflow's id of it."""
+    client = store.client
     experiment_id = client.get_run(run_id).info.experiment_id
     logged = client.create_logged_model(experiment_id, name, run_id, tags=dict(tags), model_type="classifier")
     try:
@@ -57,21 +78,12 @@ def register(
         raise
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
-    with store.locked():
-        try:
-            client.create_registered_model(name, tags={"phantom": str(is_phantom).lower()})
-        except MlflowException as error:
-            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
-                raise
-        with _as_global_store(store.uri):
-            source = f"models:/{logged.model_id}"  # links the version to the run's model in the UI
-            version = client.create_model_version(
-                name, source, run_id, tags=dict(tags), description=about, model_id=logged.model_id
-            )
-    # What MLflow's own register_model leaves on the model: the Models page shows it as "Registered models".
-    link = [{"name": name, "version": int(version.version)}]
-    client.set_logged_model_tags(logged.model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(link)})
-    return int(version.version)
+    return str(logged.model_id)
+
+
+def has_package(store: TrackingStore, run_id: str) -> bool:
+    outputs = store.client.get_run(run_id).outputs
+    return bool(outputs and outputs.model_outputs)
 
 
 def versions_of_run(store: TrackingStore, run_id: str) -> dict[str, int]:

@@ -26,7 +26,7 @@ def code_here() -> Code:
 
 def code_of(store: TrackingStore, run: RunInfo) -> Code:
     try:
-        diff = store.artifact(run.id, DIFF_FILE).read_bytes()
+        diff = store.inherited(run, DIFF_FILE).read_bytes()
     except MammoscopeError:  # nothing was changed
         diff = b""
     return Code(run.tags.get("git_commit", "none: the run does not say"), diff)

@@ -1,24 +1,47 @@
 """A run lives as long as its process: a lock that dies with it, and an end for every way out."""
 
+import fcntl
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, final
 
 from filelock import FileLock, Timeout
 
+from mammoscope.errors import public_words
 from mammoscope.tracking.privacy import without_paths
 from mammoscope.tracking.run import Status, Tracker
 
 ENDED_BY = "ended_by"  # tag: what ended a run before its time
+PRUNED = "pruned"  # tag of a run that its search has ended for good
 ERROR_LENGTH = 2000  # characters of an error's text that a tag keeps
 
 
 class Terminated(SystemExit):
     """SIGTERM, raised where the main thread stands. Uncaught it ends the process with the shell's 128 + 15."""
+
+
+class Pruned(Exception):
+    """A search ends a run that is not worth its time. Its text says why."""
+
+
+@final
+class SharedLife:
+    """Of a run that several processes have at once: it lives as long as one of them does."""
+
+    def __init__(self, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
+        fcntl.flock(self._file, fcntl.LOCK_SH)
+
+    def release(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
 
 def take_life(folder: Path) -> FileLock | None:
@@ -37,7 +60,7 @@ def take_life(folder: Path) -> FileLock | None:
 
 @contextmanager
 def running(tracker: Tracker) -> Iterator[None]:
-    """Ends the run as FINISHED, or KILLED on Ctrl-C and SIGTERM, or FAILED on any other exception, which goes on.
+    """Ends the run as FINISHED, KILLED on Ctrl-C, SIGTERM and Pruned, or FAILED on any other exception, which goes on.
 
     SIGTERM is raised as Terminated inside the block where this is the main thread; its former handler comes back.
     """
@@ -48,14 +71,18 @@ def running(tracker: Tracker) -> Iterator[None]:
             signal_name = "SIGTERM" if isinstance(stop, Terminated) else "Ctrl-C"
             _end(tracker, "KILLED", signal_name, stop)
             raise
+        except Pruned as pruned:
+            tracker.tags({PRUNED: "true"})
+            _end(tracker, "KILLED", f"pruned: {pruned}", pruned)
+            raise
         except BaseException as error:
-            _end(tracker, "FAILED", f"{type(error).__name__}: {error}", error)
+            _end(tracker, "FAILED", f"{type(error).__name__}: {public_words(error)}", error)
             raise
         with _undisturbed():
             try:
                 tracker.flush()
             except Exception as refused:
-                _end(tracker, "FAILED", f"{type(refused).__name__}: {refused}", refused)
+                _end(tracker, "FAILED", f"{type(refused).__name__}: {public_words(refused)}", refused)
                 raise
             tracker.finish("FINISHED")
 

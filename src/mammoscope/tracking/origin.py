@@ -1,14 +1,23 @@
 """Where a run's numbers come from: the code, the libraries, and (as a digest) the host."""
 
-import hashlib
 import platform
+import re
 import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import mammoscope
+from mammoscope.processes import host_digests
 
+# A line that a change of conf/ adds, which says where something lies; of weights, imagenet is no place.
+_PLACE = re.compile(
+    rb"""
+    ^ (\+ \s* (?:csv|root|allow|uri|home|storage|folder|weights) \s* : \s*)
+    (?! null\b | \$\{ | (?:auto|imagenet|none) \s* $ ) \S .* $
+    """,
+    re.MULTILINE | re.VERBOSE,
+)
 CODE = ("src", "conf")  # of a checkout: what a run's numbers depend on
 # Whatever can move a number, or the file formats that a run leaves.
 LIBRARIES = (
@@ -34,6 +43,7 @@ def library_versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES}
 
 
+@cache
 def _version(distribution: str) -> str:
     try:
         return version(distribution)
@@ -70,7 +80,8 @@ def code_tags() -> dict[str, str]:
 def code_diff() -> bytes:
     """What of src/ and conf/ differs from the commit, for `git apply`; empty where nothing does, or outside a checkout.
 
-    Files that git does not know are not in it: see untracked_code. Cached as code_tags is.
+    In place of the paths that were written into conf/ it has <path>: a run is had again by its own config. Files that
+    git does not know are not in it: see untracked_code. Cached as code_tags is.
     """
     root = checkout_root()
     if root is None or "mlflow.source.git.commit" not in code_tags():
@@ -84,7 +95,8 @@ def code_diff() -> bytes:
         "--src-prefix=a/",
         "--dst-prefix=b/",
     )
-    return _git_bytes(root, "diff", *plain, "HEAD", "--", *CODE) or b""
+    src, conf = (_git_bytes(root, "diff", *plain, "HEAD", "--", part) or b"" for part in CODE)
+    return _PLACE.sub(rb"\1<path>", conf) + src  # in git's order
 
 
 @cache
@@ -116,18 +128,6 @@ def _git_bytes(folder: Path, *arguments: str) -> bytes | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout
-
-
-def host_digests() -> frozenset[str]:
-    """Names of this host that tell nobody its name: of its node name, and of this boot of its kernel.
-
-    A container gets a new node name at every start; its kernel's boot is what it shares with the containers before it.
-    """
-    names = [platform.node()]
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    if boot.exists():
-        names.append(boot.read_text().strip())
-    return frozenset(hashlib.sha256(f"mammoscope host {name}".encode()).hexdigest()[:16] for name in names)
 
 
 def is_this_host(host: str) -> bool:

@@ -6,13 +6,15 @@ from pathlib import Path
 
 from mammoscope.errors import MammoscopeError
 
-# A quoted path may hold anything; a bare one reaches to the last component of its clause, for a folder's name may hold
-# blanks. That swallows words between two paths: too much is redacted rather than too little.
+# A quoted path may hold anything but its quotes, as in "/films/O'Brien". A bare one reaches to the last component of
+# its clause, for a folder's name may hold blanks, commas, brackets and apostrophes, as may a file's with an ending.
+# That swallows words between two paths: too much is redacted rather than too little.
 LOCAL_PATH = re.compile(
     r"""
-      (?P<quote>['"`]) (?: (?:file|sqlite): )? (?:/|~/|[A-Za-z]:[\\/]) [^'"`\n]* (?P=quote)
+      (?P<quote>['"`]) (?: (?:file|sqlite): )? (?:/|~/|[A-Za-z]:[\\/]) (?: (?! (?P=quote) ) [^\n] )* (?P=quote)
     | \b (?:file|sqlite): /+ [^\s'"`,;()]*
-    | (?<! [\w:/.*] ) (?: ~/ | / | [A-Za-z]:[\\/] ) (?: [^\n'"`:;,()<>]* [/\\] )? [^\s'"`:;,()<>/\\]+
+    | (?<! [\w:/.*] ) (?: ~/ | / | [A-Za-z]:[\\/] ) (?: [^\n"`:;<>]* [/\\] )?
+      (?: [^\n"`:;<>/\\]* \. [A-Za-z] \w{0,4} \b | [^\s'"`:;,()<>/\\]+ )
     """,
     re.VERBOSE,
 )

@@ -12,7 +12,6 @@ from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, Protocol, final
 
-from filelock import FileLock
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 from mlflow.utils.validation import (
     MAX_DATASET_DIGEST_SIZE,
@@ -75,6 +74,12 @@ class Tracker(Protocol):
     def finish(self, status: Status) -> None: ...
 
 
+class Life(Protocol):
+    """What says that a run lives: an flock on its folder, which the kernel drops with the process."""
+
+    def release(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Logged:
     """What the store has of a run already."""
@@ -93,9 +98,7 @@ class MlflowTracker:
     has refused meanwhile; OSError where the disk takes no more.
     """
 
-    def __init__(
-        self, run_id: str, folder: Path, sender: Sender, life: FileLock | None, *, logged: Logged | None = None
-    ):
+    def __init__(self, run_id: str, folder: Path, sender: Sender, life: Life | None, *, logged: Logged | None = None):
         """logged: what a process before this one has told of the run, and what is not told twice."""
         self.run_id = run_id
         self.folder = folder

@@ -1,7 +1,7 @@
 """Where runs are kept: an SQLite file with artifacts beside it, or a server. Eight processes may open it at once."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -14,30 +14,31 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from mammoscope.errors import MammoscopeError
+from mammoscope.processes import host_digests
 from mammoscope.tracking.embedded import create_database, make_folder, open_experiment, refused_clearly
 from mammoscope.tracking.entries import post
 from mammoscope.tracking.heartbeat import HEARTBEAT, last_beat, now_text, tell_heartbeat
 from mammoscope.tracking.journal import new_journal, waits
 from mammoscope.tracking.leftovers import Delivery, deliver
 from mammoscope.tracking.limits import check_tags
-from mammoscope.tracking.liveness import ENDED_BY, take_life
+from mammoscope.tracking.liveness import ENDED_BY, SharedLife, take_life
 from mammoscope.tracking.location import Location, check_database, locate
 from mammoscope.tracking.lookup import RunInfo, find_run, run_folder, run_info, search
 from mammoscope.tracking.origin import (
     code_diff,
     code_tags,
-    host_digests,
     is_this_host,
     library_versions,
     untracked_code,
 )
 from mammoscope.tracking.outage import answered, public_address
-from mammoscope.tracking.run import Logged, MlflowTracker
+from mammoscope.tracking.run import Life, Logged, MlflowTracker
 from mammoscope.tracking.sender import Say, Sender
 from mammoscope.tracking.view import show_columns
 
 HOST = "host"  # tag: digests of the host that a run lives on
 OPENINGS = "openings"
+PARENT_ID = "mlflow.parentRunId"  # tag: MLflow's pages show a tree by it
 UNTRACKED = "code_untracked"  # tag: how many files of src/ and conf/ git did not know, which code.diff therefore lacks
 ENVIRONMENT_FILE = "environment.txt"  # "torch: 2.11.0", a line each
 DIFF_FILE = "code.diff"
@@ -111,39 +112,74 @@ class TrackingStore:
         return locked(self.location)
 
     def start_run(
-        self, name: str, tags: Mapping[str, str], environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        tags: Mapping[str, str],
+        environment: Mapping[str, str] | None = None,
+        *,
+        is_trial: bool = False,
     ) -> MlflowTracker:
         """A run that is RUNNING as long as this process lives. Commit and library versions are added here.
 
         Args:
             environment: what only the caller knows: device, precision, CPU. Goes with the versions to environment.txt.
+            is_trial: environment and changes of the code are its search's.
 
         Raises:
             MammoscopeError: a tag that MLflow cannot hold; a store or a folder of runs that cannot be written.
         """
+        with self.locked(), refused_clearly(self.location, "a run cannot be begun"):  # locked: nobody reaps it so early
+            return self._begin(name, tags, environment, take_life, with_code=not is_trial)
+
+    def join_run(
+        self, name: str, tags: Mapping[str, str], identity: Mapping[str, str], environment: Mapping[str, str]
+    ) -> MlflowTracker:
+        """The run with the tags `identity`, which several processes may have at once; begun by the first.
+
+        It is RUNNING as long as one of them lives.
+        """
+        with self.locked(), refused_clearly(self.location, "a run cannot be begun"):
+            found = self.latest(identity)
+            if found is None:
+                return self._begin(name, {**tags, **identity}, environment, SharedLife, with_code=True)
+            return self._go_on(found, SharedLife(found.folder))
+
+    def _begin(
+        self,
+        name: str,
+        tags: Mapping[str, str],
+        environment: Mapping[str, str] | None,
+        take: Callable[[Path], Life | None],
+        *,
+        with_code: bool,
+    ) -> MlflowTracker:
         versions = library_versions()
         said = {HOST: "+".join(sorted(host_digests())), "python": versions["python"], "torch": versions["torch"]}
         said[HEARTBEAT] = now_text()
         said[UNTRACKED] = str(len(untracked_code()))
         rows = {"mlflow.source.name": "mammoscope", **said, **code_tags(), **tags}
         check_tags(rows)
-        lines = [f"{key}: {value}" for key, value in {**(environment or {}), **versions}.items()]
-        with self.locked(), refused_clearly(self.location, "a run cannot be begun"):  # locked: nobody reaps it so early
-            run_id = self.client.create_run(self.experiment_id, run_name=name, tags=rows).info.run_id
-            folder = run_folder(self.folder, run_id)
-            with ExitStack() as undo:  # nobody has the run yet, so nobody else could end it
-                undo.callback(self._take_back, run_id, folder)
-                life = take_life(folder)
-                assert life is not None, "a new run is nobody else's"
-                undo.callback(life.release)
-                sender = self._sender(run_id, lives=True)
-                undo.callback(sender.stop)
-                tracker = MlflowTracker(run_id, folder, sender, life)
-                tracker.text("\n".join(lines) + "\n", ENVIRONMENT_FILE)
+        run_id = self.client.create_run(self.experiment_id, run_name=name, tags=rows).info.run_id
+        folder = run_folder(self.folder, run_id)
+        with ExitStack() as undo:  # nobody has the run yet, so nobody else could end it
+            undo.callback(self._take_back, run_id, folder)
+            life = take(folder)
+            assert life is not None, "a new run is nobody else's"
+            undo.callback(life.release)
+            sender = self._sender(run_id, lives=True)
+            undo.callback(sender.stop)
+            tracker = MlflowTracker(run_id, folder, sender, life)
+            if with_code:
+                self.write_environment(tracker, environment or {})
                 if diff := code_diff():
                     tracker.written(diff, DIFF_FILE)
-                undo.pop_all()
+            undo.pop_all()
         return tracker
+
+    def write_environment(self, tracker: MlflowTracker, environment: Mapping[str, str]) -> None:
+        """environment: as start_run takes it."""
+        lines = [f"{key}: {value}" for key, value in {**environment, **library_versions()}.items()]
+        tracker.text("\n".join(lines) + "\n", ENVIRONMENT_FILE)
 
     def continue_run(self, run: RunInfo) -> MlflowTracker:
         """To go on with an unfinished run of this machine: it is RUNNING again, and what it has logged stays.
@@ -157,7 +193,11 @@ class TrackingStore:
             raise MammoscopeError(
                 f"run {run.id}: a living process has it; allowed: to wait for it, or to stop it first"
             )
-        with refused_clearly(self.location, f"run {run.id} cannot be gone on with"), ExitStack() as undo:
+        with refused_clearly(self.location, f"run {run.id} cannot be gone on with"):
+            return self._go_on(run, life)
+
+    def _go_on(self, run: RunInfo, life: Life) -> MlflowTracker:
+        with ExitStack() as undo:
             undo.callback(life.release)
             self.client.update_run(run.id, status="RUNNING")
             if ENDED_BY in run.tags:
@@ -197,6 +237,10 @@ class TrackingStore:
         """Takes back a run that never began: its row, its artifacts and its folder."""
         tracker.let_go()
         self._take_back(tracker.run_id, tracker.folder)
+
+    def forget(self, run: RunInfo) -> None:
+        """Takes back a run that came to nothing and that another takes the place of."""
+        self._take_back(run.id, run.folder)
 
     def _take_back(self, run_id: str, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -257,7 +301,7 @@ class TrackingStore:
             found = next(search(self.client, [self.experiment_id], " and ".join(conditions)), None)
         return None if found is None else run_info(found, self.folder)
 
-    def latest(self, tags: Mapping[str, str], *, without: str) -> RunInfo | None:
+    def latest(self, tags: Mapping[str, str], *, without: str | None = None) -> RunInfo | None:
         """The experiment's latest run that has all these tags and not the other, however it ended; no quotes in values.
 
         Raises StoreAway.
@@ -285,6 +329,20 @@ class TrackingStore:
             return Path(self.client.download_artifacts(run_id, path, str(downloads)))
         except (MlflowException, OSError) as error:
             raise missing from error
+
+    def environment(self, run: RunInfo) -> dict[str, str]:
+        """What start_run was told and added. Raises MammoscopeError."""
+        lines = self.inherited(run, ENVIRONMENT_FILE).read_text().splitlines()
+        return {key: value for key, separator, value in (line.partition(": ") for line in lines) if separator}
+
+    def inherited(self, run: RunInfo, path: str) -> Path:
+        """As `artifact`; of a search's trial that has none, its search's."""
+        try:
+            return self.artifact(run.id, path)
+        except MammoscopeError:
+            if PARENT_ID not in run.tags:
+                raise
+            return self.inherited(self.find_run(run.tags[PARENT_ID]), path)
 
     def count_opening(self, run_id: str, partition: str, members: str) -> int:
         """Counts that `partition` with these members (a digest) was scored, by this run and in the experiment.

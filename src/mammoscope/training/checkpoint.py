@@ -1,5 +1,7 @@
 """What a run keeps of its weights on this disk: safetensors, which hold numbers and nothing that runs."""
 
+import os
+import shutil
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -78,13 +80,15 @@ class Checkpoints:
         self._raise_what_failed()
         return load_weights(self._best(epoch))
 
-    def conclude(self, weights: Mapping[str, torch.Tensor], best_epoch: int) -> None:
-        """Leaves best.safetensors and, of the last epoch's `weights`, last.safetensors. The state stays (`drop`)."""
+    def conclude(self, weights: Mapping[str, torch.Tensor] | None, best_epoch: int) -> None:
+        """Leaves best.safetensors and, of the last epoch's `weights`, last.safetensors. drop_state drops the rest."""
         self._raise_what_failed()
         if not is_first():
             return
-        save_weights(weights, self._folder / LAST)
-        save_weights(self.best(best_epoch), self._folder / BEST)
+        if weights is not None:
+            save_weights(weights, self._folder / LAST)
+        with written_whole(self._folder / BEST) as temporary:
+            _link_or_copy(self._best(best_epoch), temporary)
 
     def _keep(self, snapshot: object, best_epoch: int | None) -> None:
         write_snapshot(snapshot, self._folder / STATE)  # type: ignore[arg-type]
@@ -98,6 +102,14 @@ class Checkpoints:
     def _raise_what_failed(self) -> None:
         if self._last is not None:
             self._last.result()
+
+
+def _link_or_copy(source: Path, destination: Path) -> None:
+    """A second name for the same file, where the file system has such."""
+    try:
+        os.link(source, destination)
+    except OSError:
+        shutil.copyfile(source, destination)
 
 
 def drop_state(folder: Path) -> None:
