@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mammoscope.catalog.table import read_table
-from mammoscope.errors import MammoscopeError
+from mammoscope.errors import MammoscopeError, public_words
 from mammoscope.vocabulary import AbnormalityKind, Laterality, Partition, View
 
 HEAD = "path,patient,laterality,view,target"
@@ -106,6 +106,9 @@ def test_all_bad_cells_are_told_at_once_twenty_by_name(table):
     assert len(lines) == 21
     assert "line 3, column 'laterality': 'up'; allowed: left, right" in lines[3]
     assert lines[-1] == "... and 4 more"
+    places = "line 2, column 'laterality'; line 2, column 'view'; line 2, column 'target'; line 3, column 'laterality'"
+    assert public_words(caught.value).startswith(f"not what a table may hold: {places}; ")
+    assert "up" not in public_words(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from mammoscope.dicom.pixels import codestream_is_whole, codestream_shape, grey_facts, grey_image, stored_values
+from mammoscope.dicom.pixels import grey_facts, grey_image, stored_values
 
 
 def facts(bits: int = 12, signed: bool = False, photometric: str = "MONOCHROME2", **elements: object) -> Dataset:
@@ -113,16 +113,3 @@ def test_stored_values_leave_their_input_alone():
     assert stored_values(container, 12, is_signed=False).tolist() == [[1]]
     assert container.tolist() == [[0xF001]]
     assert stored_values(np.array([[0xFF]], np.uint8), 8, is_signed=True).tolist() == [[-1]]
-
-
-def test_codestream_shape_of_anything_else_is_unknown():
-    assert codestream_shape(b"") is None
-    assert codestream_shape(b"\xff\xd8\xff") is None
-    assert codestream_shape(b"\xff\xd8\xff\xe0\x00\x00" * 50) is None
-    assert codestream_shape(bytes(200)) is None
-
-
-def test_padding_after_the_end_of_a_codestream():
-    assert codestream_is_whole(b"..\xff\xd9")
-    assert codestream_is_whole(b"..\xff\xd9\0")
-    assert not codestream_is_whole(b"..\xff")

@@ -78,7 +78,7 @@ def read_case_descriptions(paths: Sequence[Path]) -> tuple[CaseRow, ...]:
         MammoscopeError: for a file that is no such table; for bad cells, with file, line, column, value, allowed.
     """
     rows: list[CaseRow] = []
-    bad: list[str] = []
+    bad: list[tuple[str, str]] = []
     owners: dict[str | tuple[str, str], str] = {}
     for path in paths:
         kind, published = FILES[path.name]
@@ -87,7 +87,7 @@ def read_case_descriptions(paths: Sequence[Path]) -> tuple[CaseRow, ...]:
             if not wrong:
                 rows.append(_row(cells, kind, published))
                 wrong = list(_contradictions(rows[-1], owners, where))
-            bad.extend(f"{where}, {words}" for words in wrong)
+            bad.extend((where, words) for words in wrong)
     refuse_bad(bad)
     return tuple(rows)
 

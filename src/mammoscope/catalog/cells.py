@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mammoscope.errors import MammoscopeError
+from mammoscope.errors import CellError
 
 MOST_NAMED: Final = 20  # bad cells that a message names; the rest is counted
 
@@ -25,11 +25,17 @@ def bad_cells(cells: Mapping[str, str], columns: Mapping[str, Column]) -> Iterat
             yield f"column {name!r}: {cells[name]!r}; allowed: {column.allowed}"
 
 
-def refuse_bad(bad: Sequence[str]) -> None:
-    """Raises MammoscopeError with the first of them, a line each, and the count of the rest; where there are any."""
+def refuse_bad(bad: Sequence[tuple[str, str]]) -> None:
+    """Raises CellError with the first of them, a line each, and the count of the rest; where there are any.
+
+    bad: (file and line, what is wrong), of which the one ends with the line's number and the other begins with the
+    column and a colon.
+    """
     if bad:
         more = f"\n... and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else ""
-        raise MammoscopeError("\n".join(bad[:MOST_NAMED]) + more)
+        words = [f"{where}, {words}" for where, words in bad[:MOST_NAMED]]
+        places = [f"line {where.rpartition(' ')[2]}, {words.partition(':')[0]}" for where, words in bad[:MOST_NAMED]]
+        raise CellError("\n".join(words) + more, f"not what a table may hold: {'; '.join(places)}{more}")
 
 
 def matching(pattern: str, cell: str) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mammoscope.catalog.case_descriptions import CaseRow, Place
-from mammoscope.dicom.read import CODES, Header
+from mammoscope.dicom.codes import CODES
+from mammoscope.dicom.read import Header
 from mammoscope.errors import DicomError
 from mammoscope.records import Abnormality, Defect, Mammogram
 from mammoscope.vocabulary import Laterality, Trap

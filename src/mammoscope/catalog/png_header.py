@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mammoscope.errors import MammoscopeError
+from mammoscope.errors import PngError
 
 IMAGE_BITS, MASK_BITS = (8, 16), (1, 8, 16)
 MAX_PIXELS: Final = 1 << 28  # as for DICOM: a promise beyond it is a bomb
@@ -28,21 +28,21 @@ def is_png(path: str) -> bool:
 
 
 def read_png_header(path: Path, bits: Collection[int]) -> PngHeader:
-    """Raises MammoscopeError for what is no PNG in plain grey of so many bits, with the reason."""
+    """Raises PngError for what is no PNG in plain grey of so many bits, with the reason."""
     try:
         with open(path, "rb") as file:
             head = file.read(33)
             size = file.seek(0, 2)
     except OSError as error:
-        raise MammoscopeError(f"{path}: {error.strerror or error}") from error
+        raise PngError(str(path), error.strerror or str(error)) from error
     if head[:8] != _SIGNATURE or head[12:16] != b"IHDR" or len(head) < 33:
-        raise MammoscopeError(f"{path}: is no PNG, whatever its name says")
+        raise PngError(str(path), "is no PNG, whatever its name says")
     columns, rows, depth, colour_type = struct.unpack(">IIBB", head[16:26])
     if colour_type != 0:
         found = _COLOUR_TYPES.get(colour_type, f"colour type {colour_type}")
-        raise MammoscopeError(f"{path}: a PNG in {found}; allowed: plain grey (what is grey in it, only you know)")
+        raise PngError(str(path), f"a PNG in {found}; allowed: plain grey (what is grey in it, only you know)")
     if depth not in bits:
-        raise MammoscopeError(f"{path}: a PNG of {depth} bits; allowed: {', '.join(map(str, bits))}")
+        raise PngError(str(path), f"a PNG of {depth} bits; allowed: {', '.join(map(str, bits))}")
     if not 0 < rows * columns <= MAX_PIXELS:
-        raise MammoscopeError(f"{path}: {rows} x {columns} px; allowed: 1 to {MAX_PIXELS} pixels")
+        raise PngError(str(path), f"{rows} x {columns} px; allowed: 1 to {MAX_PIXELS} pixels")
     return PngHeader(rows_px=rows, columns_px=columns, bits=depth, file_bytes=size)

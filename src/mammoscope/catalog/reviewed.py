@@ -8,7 +8,8 @@ mammogram and other are keys of mammograms, film and other_film the hashes of th
 does not hold for others that come later under the same names. `mammoscope prepare` writes such a file with the last
 three columns empty, for a person to fill in.
 
-`who` is asked for and not kept: what a run stands on is logged, and a reviewer's name stays in the file.
+`who` and `why` are asked for and not kept: what a run stands on is logged. A reviewer's name stays in the file, as a
+reviewer's words do, which may name a patient.
 """
 
 import csv
@@ -18,7 +19,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from mammoscope.errors import MammoscopeError
+from mammoscope.errors import CellError
 from mammoscope.records import NearDuplicate, Sample
 from mammoscope.vocabulary import Partition
 
@@ -33,55 +34,60 @@ class ReviewedPair:
     mammograms: tuple[str, str]
     films: tuple[str, str]  # sorted
     when: str  # ISO 8601 date
-    why: str
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "ReviewedPair":
-        """The reverse of dataclasses.asdict through JSON; `who`, which older certificates have, is left out."""
+        """The reverse of dataclasses.asdict through JSON, without `who` and `why`, which older certificates have."""
         mammograms, films = (tuple(content[key]) for key in ("mammograms", "films"))
-        return cls(mammograms=mammograms, films=films, when=content["when"], why=content["why"])
+        return cls(mammograms=mammograms, films=films, when=content["when"])
 
 
 def read_reviewed(path: Path) -> tuple[ReviewedPair, ...]:
-    """Raises: MammoscopeError naming file, line, column and value."""
+    """Raises: CellError naming file, line, column and value."""
+    columns = ",".join(COLUMNS)
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise MammoscopeError(f"split.allow={path}: {reason}; allowed: a CSV of {','.join(COLUMNS)}") from error
+        raise _refused(path, f": {reason}; allowed: a CSV of {columns}") from error
     numbered = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
     rows = list(zip((n for n, _ in numbered), csv.reader(line for _, line in numbered), strict=True))
     if not rows or [cell.strip() for cell in rows[0][1]] != list(COLUMNS):
         found = ",".join(rows[0][1]) if rows else "an empty file"
-        raise MammoscopeError(f"split.allow={path}: begins with {found!r}; allowed: {','.join(COLUMNS)}")
+        raise _refused(path, f": begins with {found!r}; allowed: {columns}", f": other columns than {columns}")
     return tuple(_pair(path, line, [cell.strip() for cell in cells]) for line, cells in rows[1:])
 
 
 def _pair(path: Path, line: int, cells: Sequence[str]) -> ReviewedPair:
-    where = f"split.allow={path}, line {line}"
+    where = f", line {line}"
     if len(cells) != len(COLUMNS):
-        raise MammoscopeError(f"{where}: {len(cells)} cells; allowed: {len(COLUMNS)} ({','.join(COLUMNS)})")
+        raise _refused(path, f"{where}: {len(cells)} cells; allowed: {len(COLUMNS)} ({','.join(COLUMNS)})")
     row = dict(zip(COLUMNS, cells, strict=True))
     if empty := next((column for column in COLUMNS if not row[column]), None):
-        raise MammoscopeError(
-            f"{where}, column {empty}: empty; allowed: a review says who looked, when, and why it is two"
+        raise _refused(
+            path, f"{where}, column {empty}: empty; allowed: a review says who looked, when, and why it is two"
         )
     for column in ("film", "other_film"):
         if len(row[column]) != 32 or not _HEX.issuperset(row[column]):
-            raise MammoscopeError(
-                f"{where}, column {column}: {row[column]!r}; allowed: the 32 hexadecimal digits of a film"
-            )
+            allowed = "allowed: the 32 hexadecimal digits of a film"
+            place = f"{where}, column {column}: "
+            raise _refused(path, f"{place}{row[column]!r}; {allowed}", place + allowed)
     try:
         date.fromisoformat(row["when"])
     except ValueError as error:
-        raise MammoscopeError(f"{where}, column when: {row['when']!r}; allowed: a date as 2026-11-25") from error
+        place, allowed = f"{where}, column when: ", "allowed: a date as 2026-11-25"
+        raise _refused(path, f"{place}{row['when']!r}; {allowed}", place + allowed) from error
     pairs = sorted([(row["film"], row["mammogram"]), (row["other_film"], row["other"])])
     return ReviewedPair(
         mammograms=(pairs[0][1], pairs[1][1]),
         films=(pairs[0][0], pairs[1][0]),
         when=row["when"],
-        why=row["why"],
     )
+
+
+def _refused(path: Path, said: str, public: str | None = None) -> CellError:
+    """public: in place of `said`, which quotes a cell."""
+    return CellError(f"split.allow={path}{said}", f"split.allow{public or said}")
 
 
 def write_proposal(path: Path, near: Iterable[NearDuplicate]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from mammoscope.catalog.cells import Column, bad_cells, matching, refuse_bad, whole
-from mammoscope.errors import MammoscopeError
+from mammoscope.errors import CellError
 from mammoscope.vocabulary import CBIS_DDSM_KINDS, AbnormalityKind, Laterality, Partition, View
 
 NEEDED: Final = ("path", "patient", "laterality", "view", "target")
@@ -50,13 +50,13 @@ def read_table(path: Path) -> ImageTable:
     """All rows, in their order; files are seen to be there, none is opened.
 
     Raises:
-        MammoscopeError: for a file that is no such table; for bad cells, with file, line, column, value, allowed.
+        CellError: for a file that is no such table; for bad cells, with file, line, column, value, allowed.
     """
     path = path.expanduser().resolve()
     lines = list(_lines(path))
     columns = {name: column for name, column in _columns(path.parent).items() if lines and name in lines[0][1]}
     rows: list[TableRow] = []
-    bad: list[str] = []
+    bad: list[tuple[str, str]] = []
     owners = _Owners(path.parent)
     for line, cells in lines:
         wrong = list(
@@ -67,10 +67,10 @@ def read_table(path: Path) -> ImageTable:
         if not wrong:
             rows.append(_row(line, cells))
             wrong = list(owners.contradictions(rows[-1]))
-        bad.extend(f"{path} line {line}, {words}" for words in wrong)
+        bad.extend((f"{path} line {line}", words) for words in wrong)
     refuse_bad(bad)
     if not rows:
-        raise MammoscopeError(f"{path}: a header and no row; allowed: a row an image")
+        raise _refused(path, ": a header and no row; allowed: a row an image")
     return ImageTable(path, tuple(rows), has_kinds="kind" in columns, has_partitions="partition" in columns)
 
 
@@ -89,13 +89,18 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             for cells in reader:
                 if any(cell.strip() for cell in cells):
                     if len(cells) != len(columns):
-                        raise MammoscopeError(f"{path} line {first}: {len(cells)} cells; allowed: {len(columns)}")
+                        raise _refused(path, f" line {first}: {len(cells)} cells; allowed: {len(columns)}")
                     yield first, dict(zip(columns, (c.strip() for c in cells), strict=True))
                 first = reader.line_num + 1
     except UnicodeDecodeError as error:
-        raise MammoscopeError(f"{path}: is not UTF-8 ({error.reason}); save it as `CSV UTF-8`") from error
+        raise _refused(path, f": is not UTF-8 ({error.reason}); save it as `CSV UTF-8`") from error
     except (OSError, csv.Error) as error:
-        raise MammoscopeError(f"source.csv={path}: cannot be read as CSV: {error}") from error
+        raise CellError(f"source.csv={path}: cannot be read as CSV: {error}", "source.csv: cannot be read") from error
+
+
+def _refused(path: Path, said: str, public: str | None = None) -> CellError:
+    """public: in place of `said`, which quotes a cell."""
+    return CellError(f"{path}{said}", f"source.csv{public or said}")
 
 
 def _check_columns(path: Path, columns: list[str]) -> None:
@@ -104,12 +109,13 @@ def _check_columns(path: Path, columns: list[str]) -> None:
         if name not in NEEDED + OPTIONAL:
             near = difflib.get_close_matches(name.lower(), NEEDED + OPTIONAL, n=1, cutoff=0.75)
             hint = f" (did you mean {near[0]}?)" if near else ""
-            raise MammoscopeError(f"{path} line 1: there is no column {name!r}{hint}; {allowed}")
+            said = f" line 1: there is no column {name!r}{hint}; {allowed}"
+            raise _refused(path, said, f" line 1: a column that is not known; {allowed}")
         if columns.count(name) > 1:
-            raise MammoscopeError(f"{path} line 1: column {name!r} stands {columns.count(name)} times; allowed: once")
+            raise _refused(path, f" line 1: column {name!r} stands {columns.count(name)} times; allowed: once")
     for name in NEEDED:
         if name not in columns:
-            raise MammoscopeError(f"{path} line 1: no column {name!r}; {allowed}")
+            raise _refused(path, f" line 1: no column {name!r}; {allowed}")
 
 
 def _columns(root: Path) -> dict[str, Column]:

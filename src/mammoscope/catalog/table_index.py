@@ -44,7 +44,7 @@ def index_table(
         MammoscopeError: naming the rows whose image or mask cannot be used, or whose ROI does not fit its image.
     """
     facts = _read_facts(table, workers, progress)
-    refuse_bad([f"{table.path} line {row.line}, {words}" for row in table.rows for words in _unfit(row, facts)])
+    refuse_bad([(f"{table.path} line {row.line}", words) for row in table.rows for words in _unfit(row, facts)])
     mammograms: dict[str, Mammogram] = {}
     abnormalities: list[Abnormality] = []
     defects: list[Defect] = []

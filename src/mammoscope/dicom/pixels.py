@@ -20,10 +20,6 @@ GREY_KEYWORDS: Final = (
     "WindowWidth",
 )
 
-_JPEG_START, _J2K_START, _END_OF_IMAGE = b"\xff\xd8", b"\xff\x4f\xff\x51", b"\xff\xd9"
-# every SOFn of ISO/IEC 10918-1, and SOF55 of JPEG-LS; C4, C8 and CC are tables
-_FRAME_MARKERS = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
-
 
 def stored_values(container: np.ndarray, bits_stored: int, is_signed: bool) -> np.ndarray:
     """The pixel values proper of an unsigned container, in its width: uint8, uint16, int8 or int16.
@@ -36,27 +32,6 @@ def stored_values(container: np.ndarray, bits_stored: int, is_signed: bool) -> n
         signed = container.view(f"i{container.dtype.itemsize}")
         return (signed << unused) >> unused if unused else signed
     return container & container.dtype.type((1 << bits_stored) - 1) if unused else container
-
-
-def codestream_shape(stream: bytes) -> tuple[int, int] | None:
-    """(rows, columns) that a JPEG, JPEG-LS or JPEG 2000 stream says of itself; None where it is none of these."""
-    start = stream.find(_J2K_START, 0, 4096)  # a JP2 file holds the codestream in a box
-    if start >= 0 and len(stream) >= start + 24:
-        right, bottom, left, top = (int.from_bytes(stream[start + k : start + k + 4]) for k in (8, 12, 16, 20))
-        return bottom - top, right - left
-    if not stream.startswith(_JPEG_START):
-        return None
-    at = 2
-    while at + 9 <= len(stream) and stream[at] == 0xFF:
-        if stream[at + 1] in _FRAME_MARKERS:
-            return int.from_bytes(stream[at + 5 : at + 7]), int.from_bytes(stream[at + 7 : at + 9])
-        at += 2 + int.from_bytes(stream[at + 2 : at + 4])
-    return None
-
-
-def codestream_is_whole(stream: bytes) -> bool:
-    """Whether a JPEG, JPEG-LS or JPEG 2000 stream reaches its end marker; some decoders do not say."""
-    return stream.rstrip(b"\0").endswith(_END_OF_IMAGE)
 
 
 def grey_facts(dataset: Dataset, transfer_syntax: str) -> Dataset:

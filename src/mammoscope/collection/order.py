@@ -1,0 +1,48 @@
+"""The order of rows: patient, study date and time, series, instance."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+_PICTURE: Final = re.compile(r"(?:Mass|Calc)-(?:Training|Test)_(P_\d{5})_(?:LEFT|RIGHT)_(?:CC|MLO)(?:_\d+)?")
+_LAST: Final = "~"  # after digits and most names: what is absent comes last
+_AFTER_ALL: Final = "\U0010ffff"
+
+
+def names_picture(text: str) -> bool:
+    """Whether it is an id of CBIS-DDSM's, which name a picture: Mass-Training_P_00001_LEFT_CC."""
+    return _PICTURE.fullmatch(text) is not None
+
+
+def patient_of(patient_id: str) -> str:
+    """Who a DICOM PatientID means: itself but for CBIS-DDSM's, where P_00001 has several."""
+    found = _PICTURE.fullmatch(patient_id)
+    return found[1] if found else patient_id
+
+
+def sort_key(facts: Mapping[str, str], path: str) -> str:
+    """Compared as text. facts: those of dicom.row.Row. No two files have the same."""
+    patient_id = facts.get("PatientID", "")
+    parts = (
+        patient_of(patient_id) or _LAST,
+        facts.get("StudyDate") or _LAST,
+        facts.get("StudyTime") or _LAST,
+        facts.get("StudyInstanceUID") or _LAST,
+        _number(facts.get("SeriesNumber", "")),
+        facts.get("SeriesInstanceUID") or _LAST,
+        _number(facts.get("InstanceNumber", "")),
+        facts.get("SOPInstanceUID") or _LAST,
+        path,
+    )
+    return "\x1f".join(parts)
+
+
+def reject_key(path: str) -> str:
+    return _AFTER_ALL + path
+
+
+def _number(text: str) -> str:
+    try:
+        return f"{int(text) + (1 << 32):012}"
+    except ValueError:
+        return _LAST + text
