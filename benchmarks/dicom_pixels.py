@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 
-from mammoscope.dicom.frames import image_facts, stored_frame
+from mammoscope.dicom.frames.frame import image_facts, stored_frame
 from mammoscope.dicom.layout import open_dicom
 from mammoscope.dicom.read import read_header, read_pixels
 from mammoscope.dicom.write import FilmHeader, write_film

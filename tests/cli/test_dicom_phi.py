@@ -8,7 +8,7 @@ import pytest
 from mammoscope.cli.__main__ import _main
 from mammoscope.errors import MammoscopeError
 
-from ..dicom.planted import plain, write, written_planted
+from ..dicom.privacy.planted import plain, write, written_planted
 
 KEY = ("--key-file", "key", "--new-key", "--workers", "1")
 

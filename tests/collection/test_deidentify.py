@@ -13,12 +13,12 @@ import pydicom
 import pytest
 
 from mammoscope.collection.files import list_files
-from mammoscope.dicom.phi import audit_file
+from mammoscope.dicom.privacy.phi import audit_file
 from mammoscope.errors import DicomError, MammoscopeError
 from mammoscope.jobs import dicom_deidentify as job
 from mammoscope.jobs.dicom_deidentify import DeidentifyOptions, deidentify
 
-from ..dicom.planted import NUMBER, holds, plain, words, write, written_planted
+from ..dicom.privacy.planted import NUMBER, holds, plain, words, write, written_planted
 
 _processes = multiprocessing.get_context("fork")
 
@@ -211,7 +211,7 @@ def test_a_full_disk_is_no_fault_of_the_files(tmp_path: Path, monkeypatch: pytes
     def full(*args: object) -> bytes:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("mammoscope.dicom.rewritten._pixel_element", lambda *args: map(full, [0]))
+    monkeypatch.setattr("mammoscope.dicom.privacy.rewritten._pixel_element", lambda *args: map(full, [0]))
     with pytest.raises(MammoscopeError, match="No space left") as caught:
         deidentify(root, dest, options(tmp_path))
     assert not isinstance(caught.value, DicomError)

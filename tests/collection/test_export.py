@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mammoscope.collection.export import ExportedImage, ExportTask, Format, Values, export_file, image_name
-from mammoscope.dicom.cards import read_card
+from mammoscope.dicom.headers.cards import read_card
 from mammoscope.errors import DicomError
 
 from ..clinical import write_image

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mammoscope.collection.hanging import Hung, hang, is_part, person_of, turn_by_orientation, turn_by_tissue
-from mammoscope.dicom.cards import Card
+from mammoscope.dicom.headers.cards import Card
 
 
 def card(laterality: str = "R", view: str = "CC", *, orientation: tuple[str, ...] = (), **said: str) -> Card:

@@ -17,8 +17,8 @@ from pydicom.dataset import Dataset
 
 from mammoscope.collection import merge, reading
 from mammoscope.collection.headers import HeadersResult, headers_table
-from mammoscope.dicom.row import RowReader
-from mammoscope.dicom.selection import Selection
+from mammoscope.dicom.headers.row import RowReader
+from mammoscope.dicom.headers.selection import Selection
 from mammoscope.errors import MammoscopeError
 
 Instance = Callable[..., Path]

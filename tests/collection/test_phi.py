@@ -13,7 +13,7 @@ from mammoscope.collection.pool import ALONE, open_pool
 from mammoscope.errors import MammoscopeError
 from mammoscope.jobs.dicom_phi import phi
 
-from ..dicom.planted import holds, plain, words, write, written_planted
+from ..dicom.privacy.planted import holds, plain, words, write, written_planted
 
 
 @pytest.fixture

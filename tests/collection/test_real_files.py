@@ -15,8 +15,8 @@ from pydicom.valuerep import PersonName
 
 from mammoscope.collection.files import list_files
 from mammoscope.collection.headers import headers_table
-from mammoscope.dicom.row import RowReader, as_text
-from mammoscope.dicom.values import KINDS, Value
+from mammoscope.dicom.headers.row import RowReader, as_text
+from mammoscope.dicom.headers.values import KINDS, Value
 from mammoscope.errors import DicomError
 
 PACKAGES = ("pydicom", "data_store", "nibabel", "pynetdicom")

@@ -15,9 +15,9 @@ from mammoscope.cli.__main__ import main
 from mammoscope.collection.pool import ALONE, open_pool
 from mammoscope.collection.verify import journal_file, read_journal, verify_files
 from mammoscope.config import PhantomConfig
-from mammoscope.dicom import decoders_check
 from mammoscope.dicom.codes import CODES
-from mammoscope.dicom.decoders_check import DecoderCheck
+from mammoscope.dicom.frames import decoders_check
+from mammoscope.dicom.frames.decoders_check import DecoderCheck
 from mammoscope.phantom import write_phantom
 
 from ..clinical import write_image

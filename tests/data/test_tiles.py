@@ -8,7 +8,7 @@ import pytest
 
 from mammoscope.collection.hanging import Hung
 from mammoscope.data.tiles import Asked, Tile, draw_tile
-from mammoscope.dicom.cards import read_card
+from mammoscope.dicom.headers.cards import read_card
 from mammoscope.errors import DicomError
 
 from ..clinical import breast, write_image

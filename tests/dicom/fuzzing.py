@@ -43,11 +43,11 @@ from pydicom.uid import (
 from pydicom.valuerep import VR
 
 from mammoscope.dicom.codes import CODES
-from mammoscope.dicom.frames import display_frame, image_facts
+from mammoscope.dicom.conformance.verify import verify_file
+from mammoscope.dicom.frames.frame import display_frame, image_facts
+from mammoscope.dicom.headers.row import RowReader
 from mammoscope.dicom.layout import open_dicom
 from mammoscope.dicom.read import read_header
-from mammoscope.dicom.row import RowReader
-from mammoscope.dicom.verify import verify_file
 from mammoscope.errors import DicomError
 
 HANGS_AFTER_S: Final = 120.0  # of the clock, on a machine that does other things too; the limit is one of computing

@@ -32,7 +32,7 @@ from pydicom.uid import (
 )
 
 from mammoscope.dicom.codes import CODES
-from mammoscope.dicom.frames import ImageFacts, display_frame, image_facts, modality_frame, stored_frame
+from mammoscope.dicom.frames.frame import ImageFacts, display_frame, image_facts, modality_frame, stored_frame
 from mammoscope.dicom.layout import Layout, open_dicom
 from mammoscope.errors import DicomError
 

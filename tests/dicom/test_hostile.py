@@ -25,10 +25,10 @@ from pydicom.uid import (
 
 from mammoscope.collection.files import list_dicom
 from mammoscope.dicom.codes import CODES
+from mammoscope.dicom.conformance.verify import verify_file
 from mammoscope.dicom.elements import MAX_INFLATED_BYTES
-from mammoscope.dicom.frames import image_facts, stored_frames
+from mammoscope.dicom.frames.frame import image_facts, stored_frames
 from mammoscope.dicom.layout import open_dicom
-from mammoscope.dicom.verify import verify_file
 from mammoscope.errors import DicomError
 
 sys.path.insert(0, str(Path(__file__).parent))  # both are programs, too, that import nothing of the tests

@@ -18,7 +18,7 @@ from mammoscope.jobs import dicom_nifti
 from mammoscope.jobs.dicom_nifti import COMPLETE, NOTHING, PARTIAL, convert
 from mammoscope.vocabulary import Laterality, View
 
-from ..dicom.stacks import OBLIQUE, SERIES, assert_same_in_world, multiframe, noise, write, write_series
+from ..dicom.volumes.stacks import OBLIQUE, SERIES, assert_same_in_world, multiframe, noise, write, write_series
 
 SMALL = replace(OBLIQUE, stored=noise(3, 4, 5))
 FILM = FilmHeader(

@@ -2,7 +2,7 @@
 
 from rich.cells import cell_len
 
-from mammoscope.dicom.header_lines import HeaderLine
+from mammoscope.dicom.headers.lines import HeaderLine
 from mammoscope.reporting.header_table import cut, header_table
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mammoscope.collection.hanging import Hung, Panel, Row
 from mammoscope.data.tiles import Asked, Tile, draw_tile
-from mammoscope.dicom.cards import read_card
+from mammoscope.dicom.headers.cards import read_card
 from mammoscope.errors import DicomError
 from mammoscope.reporting import sheet_figure, sheet_page
 from mammoscope.reporting.sheet import Drawn, date_text, facts_text

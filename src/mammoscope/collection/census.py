@@ -17,7 +17,7 @@ import xxhash
 from mammoscope.collection.pool import Pool
 from mammoscope.collection.shards import ORIGINAL
 from mammoscope.collection.tables import ColumnOf, Parts, Tally
-from mammoscope.dicom.row import as_text
+from mammoscope.dicom.headers.row import as_text
 
 COMMON: Final = 10  # values that are listed
 _MOST_COUNTED: Final = 1000  # different values of a column: with more, none is common

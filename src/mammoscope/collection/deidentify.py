@@ -15,7 +15,7 @@ from typing import Final
 from mammoscope.collection.deidentify_state import Done, State
 from mammoscope.collection.files import ListedFile
 from mammoscope.collection.pool import Pool
-from mammoscope.dicom.deidentify import Deidentifier, Subject
+from mammoscope.dicom.privacy.deidentify import Deidentifier, Subject
 from mammoscope.errors import DicomError, MammoscopeError
 
 FILES_A_TASK: Final = 8

@@ -12,11 +12,11 @@ from typing import Final
 import cv2
 import numpy as np
 
-from mammoscope.dicom.cards import Card, read_card
 from mammoscope.dicom.elements import refuse
-from mammoscope.dicom.facts import ImageFacts
-from mammoscope.dicom.frames import display_frame, image_facts, stored_frame
-from mammoscope.dicom.header_lines import plain
+from mammoscope.dicom.frames.facts import ImageFacts
+from mammoscope.dicom.frames.frame import display_frame, image_facts, stored_frame
+from mammoscope.dicom.headers.cards import Card, read_card
+from mammoscope.dicom.headers.lines import plain
 from mammoscope.dicom.layout import Layout, open_dicom
 from mammoscope.errors import DicomError
 from mammoscope.files import written_whole

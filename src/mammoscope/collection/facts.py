@@ -9,7 +9,7 @@ import xxhash
 
 Facts = Mapping[
     str, Any
-]  # text by keyword (dicom.row.FACTS), and file_path, path, pixel_bytes; what is absent is left out
+]  # text by keyword (dicom.headers.row.FACTS), and file_path, path, pixel_bytes; what is absent is left out
 
 
 def facts_in(path: Path, *names: str) -> Iterator[dict[str, Any]]:

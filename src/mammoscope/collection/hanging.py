@@ -12,7 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
-from mammoscope.dicom.cards import Card
+from mammoscope.dicom.headers.cards import Card
 
 FIRST_VIEWS: Final = ("CC", "MLO")
 _FROM_ABOVE: Final = frozenset({"CC", "XCCL", "XCCM", "XCC", "FB"})  # columns run between lateral and medial

@@ -18,7 +18,7 @@ from mammoscope.collection.pool import open_pool
 from mammoscope.collection.reading import Progress, Step, drop_of_others, keep_valid, read_into_shards, spool_files
 from mammoscope.collection.shards import shards_in
 from mammoscope.collection.tables import Outputs, outputs_of, put_in_place, write_parts
-from mammoscope.dicom.selection import Selection
+from mammoscope.dicom.headers.selection import Selection
 from mammoscope.errors import MammoscopeError
 from mammoscope.files import refuse_inside
 

@@ -21,7 +21,7 @@ def patient_of(patient_id: str) -> str:
 
 
 def sort_key(facts: Mapping[str, str], path: str) -> str:
-    """Compared as text. facts: those of dicom.row.Row. No two files have the same."""
+    """Compared as text. facts: those of dicom.headers.row.Row. No two files have the same."""
     patient_id = facts.get("PatientID", "")
     parts = (
         patient_of(patient_id) or _LAST,

@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from mammoscope.collection.files import ListedFile
 from mammoscope.collection.pool import Pool
-from mammoscope.dicom.phi import FILE, Finding, audit_file
-from mammoscope.dicom.profile import Action
-from mammoscope.dicom.why import Why
+from mammoscope.dicom.privacy.phi import FILE, Finding, audit_file
+from mammoscope.dicom.privacy.profile import Action
+from mammoscope.dicom.privacy.why import Why
 
 FILES_A_TASK: Final = 32
 _FOLDERS_KNOWN: Final = 256  # listings that are kept: files come folder by folder

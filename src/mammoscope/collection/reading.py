@@ -17,7 +17,7 @@ import pyarrow.ipc
 from mammoscope.collection.files import ListedFile, list_files
 from mammoscope.collection.pool import Pool
 from mammoscope.collection.shards import ShardTask, read_shard, shards_in, state_of, without_rows, write_shard
-from mammoscope.dicom.selection import Selection
+from mammoscope.dicom.headers.selection import Selection
 from mammoscope.files import written_whole
 
 Step = Callable[[int, int], None]  # done, in all

@@ -17,9 +17,9 @@ import xxhash
 
 from mammoscope.collection.files import ListedFile
 from mammoscope.collection.order import reject_key, sort_key
-from mammoscope.dicom.row import FACTS, Element, Row, RowReader
-from mammoscope.dicom.selection import Selection
-from mammoscope.dicom.values import Kind
+from mammoscope.dicom.headers.row import FACTS, Element, Row, RowReader
+from mammoscope.dicom.headers.selection import Selection
+from mammoscope.dicom.headers.values import Kind
 from mammoscope.errors import DicomError
 from mammoscope.files import written_whole
 

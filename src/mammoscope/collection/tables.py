@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from mammoscope.collection.merge import Merge
 from mammoscope.collection.shards import FIXED, ORIGINAL
-from mammoscope.dicom.row import as_text
+from mammoscope.dicom.headers.row import as_text
 from mammoscope.errors import MammoscopeError
 from mammoscope.files import all_written_whole
 from mammoscope.vocabulary import RESEARCH_USE_ONLY
@@ -78,7 +78,7 @@ class Parts:
     """Files in the folder of what is unfinished."""
 
     table: Path
-    facts: Path  # of dicom.row.FACTS, sorted as the table, as text
+    facts: Path  # of dicom.headers.row.FACTS, sorted as the table, as text
     rejects: Path
     census: Path
     anomalies: Path

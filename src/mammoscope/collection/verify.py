@@ -15,7 +15,7 @@ from typing import Final
 import pyarrow as pa
 
 from mammoscope.collection.pool import Pool
-from mammoscope.dicom.verify import Finding, verify_file
+from mammoscope.dicom.conformance.verify import Finding, verify_file
 from mammoscope.errors import MammoscopeError
 
 SCHEMA: Final = pa.schema(

@@ -10,8 +10,8 @@ import numpy as np
 from mammoscope.collection.hanging import Hung, Turn, is_part, turn_by_orientation, turn_by_tissue
 from mammoscope.data.films import read_mask
 from mammoscope.data.preprocess import find_breast
-from mammoscope.dicom.facts import ImageFacts
-from mammoscope.dicom.header_lines import HeaderLine
+from mammoscope.dicom.frames.facts import ImageFacts
+from mammoscope.dicom.headers.lines import HeaderLine
 from mammoscope.dicom.shown import show_frame
 from mammoscope.errors import DicomError, MammoscopeError
 from mammoscope.vocabulary import Laterality

@@ -20,7 +20,7 @@ CODES: Final = {
     "E-WRAPPED": "signed values so near to the largest that near-lossless coding may have made them the smallest",
     "E-GREY": "a LUT, rescale or window that the standard forbids",
     "E-SYNTAX": "no transfer syntax that is known, or a file that is encoded otherwise than its transfer syntax says",
-    # of `dicom.verify`: departures that leave the pixels as they are
+    # of `dicom.conformance.verify`: departures that leave the pixels as they are
     "W-SOP-CLASS": "no SOP class, or one whose IOD is not known here: the header is compared with none",
     "W-META": "a file meta group that is incomplete, or contradicts the data set (PS3.10 7.1)",
     "W-MISSING": "an element that the IOD requires is absent",
@@ -47,7 +47,7 @@ CODES: Final = {
     "W-SERIES-STUDIES": "one series in several studies",
     "W-FOLDER-PATIENT": "a folder that is named after another patient than the file in it",
     "W-CSV-PATIENT": "a CSV in the tree that names another patient than the file, or two patients in one row",
-    # of `dicom.nifti`
+    # of `dicom.volumes.nifti`
     "E-NO-GEOMETRY": "a frame without position, orientation or spacing in the patient's space, as mammograms are",
     "E-GEOMETRY": "positions, directions or spacings that the standard forbids, or a mosaic of slices",
     "E-SERIES": "no series, several, or several volumes, where one is asked for",
@@ -57,7 +57,7 @@ CODES: Final = {
     "E-GAP": "slices of a volume are missing",
     "E-SPACING": "slices that are not evenly spaced, or not as their headers say",
     "E-SHEAR": "slices that lean, as from a tilted gantry: NIfTI's qform cannot say so",
-    # of `dicom.deidentify`
+    # of `dicom.privacy.deidentify`
     "E-SOP-CLASS": "no SOP class, or one that is not the standard's: nobody knows what such a file holds",
     "E-BURNED-IN": "BurnedInAnnotation is YES: there is text in the picture",
     "E-UNREVIEWED": "a Secondary Capture, or a picture that may have text in it, and nobody said that it was looked at",

@@ -7,12 +7,12 @@ from typing import Final
 import numpy as np
 
 from mammoscope.dicom.elements import refuse, text
-from mammoscope.dicom.facts import GREY, ImageFacts, stated_facts
-from mammoscope.dicom.facts_checks import check_facts
-from mammoscope.dicom.frames import stored_frame
-from mammoscope.dicom.functional_groups import grey_elements
+from mammoscope.dicom.frames.facts import GREY, ImageFacts, stated_facts
+from mammoscope.dicom.frames.facts_checks import check_facts
+from mammoscope.dicom.frames.frame import stored_frame
+from mammoscope.dicom.frames.functional_groups import grey_elements
+from mammoscope.dicom.frames.pixels import grey_facts, grey_image, is_plain
 from mammoscope.dicom.layout import Layout, open_dicom
-from mammoscope.dicom.pixels import grey_facts, grey_image, is_plain
 from mammoscope.errors import DicomError
 
 

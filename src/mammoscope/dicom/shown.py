@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 
 from mammoscope.dicom.elements import refuse
-from mammoscope.dicom.facts import ImageFacts
-from mammoscope.dicom.frames import display_frame, image_facts
-from mammoscope.dicom.grey_scale import grey_scale
-from mammoscope.dicom.header_lines import HeaderLine, header_lines
+from mammoscope.dicom.frames.facts import ImageFacts
+from mammoscope.dicom.frames.frame import display_frame, image_facts
+from mammoscope.dicom.frames.grey_scale import grey_scale
+from mammoscope.dicom.headers.lines import HeaderLine, header_lines
 from mammoscope.dicom.layout import Layout, open_dicom
 from mammoscope.errors import DicomError
 

@@ -17,9 +17,9 @@ from mammoscope.collection.deidentify import Outcome, deidentify_tree
 from mammoscope.collection.deidentify_state import Settings, open_state, state_folder
 from mammoscope.collection.pool import open_pool
 from mammoscope.dicom.codes import CODES
-from mammoscope.dicom.deidentify import Deidentifier
-from mammoscope.dicom.profile import Options
-from mammoscope.dicom.pseudonyms import DicomPseudonyms
+from mammoscope.dicom.privacy.deidentify import Deidentifier
+from mammoscope.dicom.privacy.profile import Options
+from mammoscope.dicom.privacy.pseudonyms import DicomPseudonyms
 from mammoscope.errors import MammoscopeError
 from mammoscope.files import refuse_inside, written_whole
 from mammoscope.jobs.dicom_phi import listed

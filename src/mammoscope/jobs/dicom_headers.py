@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mammoscope.collection.headers import HeadersResult, headers_table
 from mammoscope.dicom.codes import CODES
-from mammoscope.dicom.selection import Selection
+from mammoscope.dicom.headers.selection import Selection
 from mammoscope.reporting.console import progress, say
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from mammoscope.collection.files import list_dicom
-from mammoscope.dicom.nifti import file_name, is_written, write_nifti
-from mammoscope.dicom.slices import NO_PLACE, series_of
-from mammoscope.dicom.volume import Part, Step, Volume, read_part, series_parts
+from mammoscope.dicom.volumes.nifti import file_name, is_written, write_nifti
+from mammoscope.dicom.volumes.slices import NO_PLACE, series_of
+from mammoscope.dicom.volumes.volume import Part, Step, Volume, read_part, series_parts
 from mammoscope.errors import DicomError, MammoscopeError
 from mammoscope.files import refuse_inside
 from mammoscope.reporting.console import progress, say

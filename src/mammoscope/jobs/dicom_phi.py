@@ -13,8 +13,8 @@ from mammoscope.collection.phi import SCHEMA, Row, audit_tree
 from mammoscope.collection.pool import open_pool
 from mammoscope.collection.report import check_report, written_report
 from mammoscope.dicom.iod import iod_of
-from mammoscope.dicom.profile import Action
-from mammoscope.dicom.why import WHYS, Why
+from mammoscope.dicom.privacy.profile import Action
+from mammoscope.dicom.privacy.why import WHYS, Why
 from mammoscope.errors import MammoscopeError
 from mammoscope.reporting.console import console, progress, say
 

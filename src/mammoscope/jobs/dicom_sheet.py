@@ -9,7 +9,7 @@ from typing import Final
 from mammoscope.collection.hanging import Hung, Panel, hang, person_of
 from mammoscope.collection.pool import open_pool
 from mammoscope.data.tiles import Asked, Tile, draw_tile
-from mammoscope.dicom.header_lines import plain
+from mammoscope.dicom.headers.lines import plain
 from mammoscope.errors import DicomError
 from mammoscope.files import written_whole
 from mammoscope.jobs.roi_masks import outlined

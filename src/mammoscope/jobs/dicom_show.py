@@ -9,8 +9,8 @@ from typing import Final
 from mammoscope.collection.files import list_dicom
 from mammoscope.collection.hanging import Hung, person_of
 from mammoscope.collection.pool import Pool, open_pool
-from mammoscope.dicom.cards import Card, read_card
-from mammoscope.dicom.header_lines import header_lines, plain
+from mammoscope.dicom.headers.cards import Card, read_card
+from mammoscope.dicom.headers.lines import header_lines, plain
 from mammoscope.dicom.layout import open_dicom
 from mammoscope.errors import DicomError, MammoscopeError
 from mammoscope.files import refuse_inside

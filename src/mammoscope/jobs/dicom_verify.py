@@ -13,9 +13,9 @@ from mammoscope.collection.pool import open_pool
 from mammoscope.collection.report import check_report, written_report
 from mammoscope.collection.verify import SCHEMA, Verdict, journal_file, read_journal, verify_files
 from mammoscope.dicom.codes import CODES
-from mammoscope.dicom.decoders_check import decoders_self_test
-from mammoscope.dicom.header_lines import plain
-from mammoscope.dicom.verify import Finding
+from mammoscope.dicom.conformance.verify import Finding
+from mammoscope.dicom.frames.decoders_check import decoders_self_test
+from mammoscope.dicom.headers.lines import plain
 from mammoscope.errors import MammoscopeError
 from mammoscope.reporting.console import console, progress, say
 

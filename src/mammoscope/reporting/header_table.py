@@ -6,7 +6,7 @@ from typing import Final
 
 from rich.cells import cell_len, set_cell_size
 
-from mammoscope.dicom.header_lines import HeaderLine
+from mammoscope.dicom.headers.lines import HeaderLine
 
 _HEADINGS: Final = HeaderLine(
     depth=0, group="GRP", element="ELEM", name="NAME", vr="VR", length="LENGTH", value="VALUE"

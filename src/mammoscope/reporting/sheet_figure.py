@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 
 from mammoscope.collection.hanging import Hung
 from mammoscope.data.tiles import Tile
-from mammoscope.dicom.header_lines import plain
+from mammoscope.dicom.headers.lines import plain
 from mammoscope.errors import DicomError
 from mammoscope.reporting.figures_style import blank_figure
 from mammoscope.reporting.sheet import Drawn, facts_text, how_hung, how_stored, missing_text, panel_title, place_text

@@ -11,7 +11,7 @@ import numpy as np
 
 from mammoscope.collection.hanging import Hung, Row
 from mammoscope.data.tiles import Tile
-from mammoscope.dicom.header_lines import HeaderLine, plain
+from mammoscope.dicom.headers.lines import HeaderLine, plain
 from mammoscope.errors import DicomError
 from mammoscope.reporting.header_table import cut
 from mammoscope.reporting.page_style import STYLE
