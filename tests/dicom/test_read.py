@@ -270,7 +270,7 @@ def test_refused_headers(write, changes, code):
 
 def test_undecodable_syntaxes(write):
     assert code_of(read_header, write(encapsulated(b"..", "1.2.840.10008.1.2.4.103"))) == "E-UNDECODABLE"
-    assert code_of(read_header, write(encapsulated(b"..", "1.2.3.4.5.6"))) == "E-UNDECODABLE"
+    assert code_of(read_header, write(encapsulated(b"..", "1.2.3.4.5.6"))) == "E-SYNTAX"
 
 
 def test_a_deflated_file_is_read(write):

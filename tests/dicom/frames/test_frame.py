@@ -189,9 +189,9 @@ def test_a_syntax_that_contradicts_how_the_pixels_lie(write: Write):
     pixels = random_frames("u1", 1)[0]
     d = compressed(pixels, RLELossless)
     plain, run_lengths = b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.5\0"
-    assert refusal(stored, write(as_bytes(d).replace(run_lengths, plain)))[0] == "E-UNDECODABLE"
+    assert refusal(stored, write(as_bytes(d).replace(run_lengths, plain)))[0] == "E-SYNTAX"
     native = as_bytes(image(pixels, ExplicitVRLittleEndian))
-    assert refusal(stored, write(native.replace(plain, run_lengths)))[0] == "E-UNDECODABLE"
+    assert refusal(stored, write(native.replace(plain, run_lengths)))[0] == "E-SYNTAX"
     d.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.103"  # MPEG-4
     code, reason = refusal(stored, write(d))
     assert code == "E-UNDECODABLE"

@@ -8,9 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.uid import UID, UID_dictionary
+from pydicom.uid import UID_dictionary
 
 from mammoscope.dicom.conformance.header_checks import element_faults, meta_faults
 from mammoscope.dicom.conformance.iod_checks import iod_faults
@@ -19,6 +18,7 @@ from mammoscope.dicom.elements import refuse, text
 from mammoscope.dicom.frames.frame import image_facts, stored_frames
 from mammoscope.dicom.iod import Iod, iod_of
 from mammoscope.dicom.layout import Layout, open_dicom, read_behind
+from mammoscope.dicom.syntax import check_elements, check_syntax
 from mammoscope.errors import DicomError
 
 _ITEM: Final = re.compile(r"\[\d+\]")
@@ -76,7 +76,7 @@ def _verify(layout: Layout, path: Path, broken: Mapping[str, str], found: list[F
         if iod is not None:
             found.extend(iod_faults(layout, behind, iod.attributes))
     with _noted(found):
-        _check_syntax(layout, path)
+        _check_encoding(layout, path)
         _read_all_pixels(layout, iod, path, broken)
 
 
@@ -87,23 +87,12 @@ def _no_iod(sop_class: str) -> str:
     return f"SOPClassUID {sop_class} ({name}): no IOD that is known here"
 
 
-def _check_syntax(layout: Layout, path: Path) -> None:
+def _check_encoding(layout: Layout, path: Path) -> None:
     """Raises: DicomError E-SYNTAX, or what is wrong with the pixels' place."""
     if layout.pixels is not None and layout.pixels.fault is not None:
         raise layout.pixels.fault
-    uid = layout.transfer_syntax
-    if UID_dictionary.get(uid, ("", ""))[1] != "Transfer Syntax":
-        found = f"{uid} is no transfer syntax of the standard" if uid else "no transfer syntax is named"
-        refuse("E-SYNTAX", path, found)
-    syntax = UID(uid)
-    stored = next((e for e in layout.elements.values() if isinstance(e, RawDataElement)), None)
-    if stored is not None:
-        found = "implicit" if stored.is_implicit_VR else "explicit"
-        if stored.is_implicit_VR != syntax.is_implicit_VR:
-            refuse("E-SYNTAX", path, f"its elements have {found} value representations, against {syntax.name}")
-    if layout.pixels is not None and layout.pixels.is_encapsulated != syntax.is_encapsulated:
-        found = "encapsulated" if layout.pixels.is_encapsulated else "not encapsulated"
-        refuse("E-SYNTAX", path, f"PixelData is {found}, against {syntax.name}")
+    check_syntax(layout, path)
+    check_elements(layout, path)
 
 
 def _read_all_pixels(layout: Layout, iod: Iod | None, path: Path, broken: Mapping[str, str]) -> None:

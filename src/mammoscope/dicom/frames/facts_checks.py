@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Final
 
-from pydicom.config import IGNORE
 from pydicom.tag import Tag
 from pydicom.uid import UID
 
@@ -11,6 +10,7 @@ from mammoscope.dicom.elements import refuse
 from mammoscope.dicom.frames.decoders import DECODERS
 from mammoscope.dicom.frames.facts import GREY, PALETTE, ImageFacts, stated_facts
 from mammoscope.dicom.layout import Layout, Pixels
+from mammoscope.dicom.syntax import check_syntax
 
 MAX_PIXELS: Final = 1 << 28  # of a frame: seven times the largest film of CBIS-DDSM; a promise beyond it is a bomb
 _ONE_SAMPLE: Final = (*GREY, PALETTE)
@@ -20,7 +20,8 @@ _THREE_SAMPLES: Final = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"
 def image_facts(layout: Layout, path: Path) -> ImageFacts:
     """Facts that fit each other and the pixels that are there; no pixel is read.
 
-    Raises: DicomError E-NO-PIXELS, E-TRUNCATED, E-UNREADABLE, E-HEADER, E-COLOR, E-BITS, E-SIZE, E-UNDECODABLE.
+    Raises: DicomError E-NO-PIXELS, E-TRUNCATED, E-UNREADABLE, E-HEADER, E-COLOR, E-BITS, E-SIZE, E-SYNTAX,
+    E-UNDECODABLE.
     """
     facts = stated_facts(layout, path)
     check_facts(facts, layout, path)
@@ -34,7 +35,8 @@ def check_facts(facts: ImageFacts, layout: Layout, path: Path) -> None:
     _check_bits(facts, layout.pixels, path)
     if not 0 < facts.frame_pixels <= MAX_PIXELS:
         refuse("E-SIZE", path, f"{facts.rows_px} x {facts.columns_px} px; allowed: 1 to {MAX_PIXELS} pixels")
-    _check_syntax(facts, layout.pixels, path)
+    check_syntax(layout, path)
+    _check_decoder(facts, layout.pixels, path)
     if not layout.pixels.is_encapsulated:
         _check_length(facts, layout.pixels, path)
 
@@ -71,16 +73,12 @@ def _check_bits(facts: ImageFacts, pixels: Pixels, path: Path) -> None:
         refuse("E-BITS", path, f"{found}; allowed: {allowed}")
 
 
-def _check_syntax(facts: ImageFacts, pixels: Pixels, path: Path) -> None:
-    syntax = UID(facts.transfer_syntax, validation_mode=IGNORE)  # else it warns of what is no UID
+def _check_decoder(facts: ImageFacts, pixels: Pixels, path: Path) -> None:
+    name = UID(facts.transfer_syntax).name
     if facts.transfer_syntax not in DECODERS:
-        name = f"{syntax.name} ({syntax})" if syntax else "an unnamed transfer syntax"
-        refuse("E-UNDECODABLE", path, f"no decoder for {name} is installed")
-    if syntax.is_encapsulated != pixels.is_encapsulated:
-        found = "encapsulated" if pixels.is_encapsulated else "not encapsulated"
-        refuse("E-UNDECODABLE", path, f"PixelData is {found}, against {syntax.name}")
+        refuse("E-UNDECODABLE", path, f"no decoder for {name} ({facts.transfer_syntax}) is installed")
     if pixels.is_encapsulated and (facts.is_float or facts.bits_allocated == 1):
-        refuse("E-BITS", path, f"{syntax.name} of floats, or of single bits; allowed: whole numbers of whole bytes")
+        refuse("E-BITS", path, f"{name} of floats, or of single bits; allowed: whole numbers of whole bytes")
 
 
 def _check_length(facts: ImageFacts, pixels: Pixels, path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
-from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRBigEndian
 
 from mammoscope.dicom.elements import refuse, text
 from mammoscope.dicom.layout import Layout, open_dicom
@@ -34,6 +34,7 @@ from mammoscope.dicom.privacy.profile import Action, Options, action_of, dummy_o
 from mammoscope.dicom.privacy.pseudonyms import DicomPseudonyms, is_well_known, shifted
 from mammoscope.dicom.privacy.rewritten import check_rewritten, write_rewritten
 from mammoscope.dicom.privacy.why import Why
+from mammoscope.dicom.syntax import check_elements, check_syntax
 from mammoscope.dicom.walk import Place, Step, creator_of
 
 _UNREVIEWED: Final = (Why.secondary_capture, Why.burned_in_unsaid)
@@ -105,15 +106,15 @@ class Deidentifier:
 
     def _check(self, layout: Layout, seen: Seen, path: Path) -> None:
         """Raises: DicomError for a file that is not de-identified."""
-        sop_class, syntax = text(layout.elements, "SOPClassUID"), layout.transfer_syntax
+        sop_class = text(layout.elements, "SOPClassUID")
         if not is_well_known(sop_class) or UID(sop_class).type != "SOP Class":
             refuse("E-SOP-CLASS", path, "its SOP class is not one of the standard's")
         if layout.pixels is None:
             refuse("E-NO-PIXELS", path, f"a file of {UID(sop_class).name}; allowed: images, for their text can be told")
         if layout.pixels.fault is not None:
             raise layout.pixels.fault
-        if not is_well_known(syntax) or not _is_as_it_says(layout):
-            refuse("E-SYNTAX", path, "encoded otherwise than its transfer syntax says, or in none that is known")
+        check_syntax(layout, path)
+        check_elements(layout, path)
         for finding in pixel_findings(layout, seen):
             if not (self.is_reviewed and finding.why in _UNREVIEWED):
                 code, reason = _REFUSALS[finding.why]
@@ -142,12 +143,6 @@ def _code(value: str, scheme: str, meaning: str) -> Item:
         Written(SCHEME, "SH", scheme.encode()),
         Written(CODE_MEANING, "LO", meaning.encode()),
     )
-
-
-def _is_as_it_says(layout: Layout) -> bool:
-    said = (layout.transfer_syntax == ImplicitVRLittleEndian, layout.transfer_syntax != ExplicitVRBigEndian)
-    raw = (e for e in layout.elements.values() if isinstance(e, RawDataElement))
-    return all((e.is_implicit_VR, e.is_little_endian) == said for e in raw)
 
 
 def _subject(layout: Layout, pseudonyms: DicomPseudonyms, path: Path) -> Subject:
