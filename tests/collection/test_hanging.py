@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mammoscope.collection.hanging import Hung, hang, is_part, person_of, turn_by_orientation, turn_by_tissue
+from mammoscope.collection.hanging import Hung, hang, turn_by_orientation, turn_by_tissue
+from mammoscope.collection.picture_ids import names_part, patient_of
 from mammoscope.dicom.headers.cards import Card
 
 
@@ -82,10 +83,10 @@ def test_the_films_of_a_cbis_ddsm_patient_hang_together_though_each_is_a_study()
     assert places([left, right]) == [[("CC", "r", "l")]]
     (panel,) = hang([left, right])
     assert (panel.person, panel.study_dates) == ("P_00001", ("20160101", "20170101"))
-    assert person_of(card(patient_id="Mass-Training_X")) == "Mass-Training_X"
-    assert is_part(card(patient_id="Mass-Training_P_00001_RIGHT_CC_1"))
-    assert not is_part(right.card)
-    assert not is_part(card(patient_id="P_1"))
+    assert patient_of("Mass-Training_X") == "Mass-Training_X"
+    assert names_part("Mass-Training_P_00001_RIGHT_CC_1")
+    assert not names_part(right.card.patient_id)
+    assert not names_part("P_1")
 
 
 @pytest.mark.parametrize(

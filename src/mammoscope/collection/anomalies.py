@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from mammoscope.collection.claims import LEVELS, find_false_claims
 from mammoscope.collection.facts import Facts, digest, facts_in
-from mammoscope.collection.order import names_picture
+from mammoscope.collection.picture_ids import names_picture
 from mammoscope.collection.pool import Pool
 from mammoscope.collection.reading import Listing
 from mammoscope.collection.same_pixels import find_same_pixels

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mammoscope.collection.order import names_picture, patient_of
+from mammoscope.collection.picture_ids import names_picture, patient_of
 
 _UID: Final = re.compile(r"\d+(?:\.\d+){4,}")
 _PATIENT_COLUMNS: Final = frozenset(("patientid", "subjectid", "patient", "subject"))

@@ -4,7 +4,6 @@ R CC   L CC
 R MLO  L MLO
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +11,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
+from mammoscope.collection.picture_ids import names_picture, patient_of
 from mammoscope.dicom.headers.cards import Card
 
 FIRST_VIEWS: Final = ("CC", "MLO")
 _FROM_ABOVE: Final = frozenset({"CC", "XCCL", "XCCM", "XCC", "FB"})  # columns run between lateral and medial
-# PatientID of CBIS-DDSM, which names a picture: Mass-Training_P_00001_LEFT_MLO, and _1 of its first abnormality
-_PICTURE_ID: Final = re.compile(r"(?:Mass|Calc)-(?:Training|Test)_(P_\d+)_(?:LEFT|RIGHT)_(?:CC|MLO)(_\d+)?")
 _OPPOSITE: Final = {"A": "P", "P": "A", "F": "H", "H": "F", "L": "R", "R": "L"}
 
 
@@ -65,41 +63,28 @@ class Panel:
         return tuple(hung for row in self.rows for hung in (row.right, row.left) if hung is not None)
 
 
-def person_of(card: Card) -> str:
-    """PatientID; in CBIS-DDSM, where it names a picture, the patient in it."""
-    named = _PICTURE_ID.fullmatch(card.patient_id)
-    return named[1] if named else card.patient_id
-
-
-def is_part(card: Card) -> bool:
-    """Whether it is a crop or a mask of a CBIS-DDSM film: where in it the chest wall is, no crop tells."""
-    named = _PICTURE_ID.fullmatch(card.patient_id)
-    return named is not None and named[2] is not None
-
-
 def hang(pictures: Iterable[Hung]) -> tuple[Panel, ...]:
     """By person, then by study date and time. All pictures of a CBIS-DDSM patient hang as one study: there each is a
     study of its own, with a date that means nothing."""
     studies: dict[tuple[str, ...], list[Hung]] = defaultdict(list)
     for hung in sorted(pictures, key=_order):
         card = hung.card
-        is_named = _PICTURE_ID.fullmatch(card.patient_id)
-        study = () if is_named else (card.study_date, card.study_time, card.study_uid)
-        studies[person_of(card), *study].append(hung)
+        study = () if names_picture(card.patient_id) else (card.study_date, card.study_time, card.study_uid)
+        studies[patient_of(card.patient_id), *study].append(hung)
     return tuple(panel for _, hungs in sorted(studies.items()) for panel in _panels(hungs))
 
 
 def _order(hung: Hung) -> tuple[object, ...]:
     card = hung.card
     number = int(card.instance_number) if card.instance_number.isdecimal() else 0
-    return person_of(card), card.study_date, card.study_time, card.series_uid, number, str(hung.path)
+    return patient_of(card.patient_id), card.study_date, card.study_time, card.series_uid, number, str(hung.path)
 
 
 def _panels(hungs: Sequence[Hung]) -> Iterator[Panel]:
     dates = tuple(sorted({hung.card.study_date for hung in hungs if hung.card.study_date}))
     rows = tuple(_rows(hungs))
     for start in range(0, len(rows), 2):
-        yield Panel(person_of(hungs[0].card), dates, rows[start : start + 2], is_continued=start > 0)
+        yield Panel(patient_of(hungs[0].card.patient_id), dates, rows[start : start + 2], is_continued=start > 0)
 
 
 def _rows(hungs: Sequence[Hung]) -> Iterator[Row]:

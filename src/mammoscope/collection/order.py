@@ -1,23 +1,12 @@
 """The order of rows: patient, study date and time, series, instance."""
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
-_PICTURE: Final = re.compile(r"(?:Mass|Calc)-(?:Training|Test)_(P_\d{5})_(?:LEFT|RIGHT)_(?:CC|MLO)(?:_\d+)?")
+from mammoscope.collection.picture_ids import patient_of
+
 _LAST: Final = "~"  # after digits and most names: what is absent comes last
 _AFTER_ALL: Final = "\U0010ffff"
-
-
-def names_picture(text: str) -> bool:
-    """Whether it is an id of CBIS-DDSM's, which name a picture: Mass-Training_P_00001_LEFT_CC."""
-    return _PICTURE.fullmatch(text) is not None
-
-
-def patient_of(patient_id: str) -> str:
-    """Who a DICOM PatientID means: itself but for CBIS-DDSM's, where P_00001 has several."""
-    found = _PICTURE.fullmatch(patient_id)
-    return found[1] if found else patient_id
 
 
 def sort_key(facts: Mapping[str, str], path: str) -> str:

@@ -7,7 +7,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from mammoscope.collection.hanging import Hung, Turn, is_part, turn_by_orientation, turn_by_tissue
+from mammoscope.collection.hanging import Hung, Turn, turn_by_orientation, turn_by_tissue
+from mammoscope.collection.picture_ids import names_part
 from mammoscope.data.films import read_mask
 from mammoscope.data.preprocess import find_breast
 from mammoscope.dicom.frames.facts import ImageFacts
@@ -100,7 +101,8 @@ def _turn(hung: Hung, picture: np.ndarray, notes: list[str]) -> Turn | None:
         return None
     if turn := turn_by_orientation(hung.card):
         return turn
-    chest_wall = None if is_part(hung.card) else _chest_wall(picture if picture.ndim == 2 else picture[..., 1])
+    grey = picture if picture.ndim == 2 else picture[..., 1]
+    chest_wall = None if names_part(hung.card.patient_id) else _chest_wall(grey)  # where it is, no crop tells
     if chest_wall is None:
         notes.append("as it is stored: nothing tells where the chest wall is")
         return None

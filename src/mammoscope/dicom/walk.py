@@ -18,12 +18,11 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_sequence
 from pydicom.tag import BaseTag
 
-from mammoscope.dicom.elements import MAX_ELEMENTS, LimitedStream
+from mammoscope.dicom.elements import MAX_ELEMENTS, UNDEFINED, LimitedStream
 from mammoscope.errors import DicomError
 
 MAX_DEPTH: Final = 32  # of sequences within each other; the standard's own need 9
 _LONG_BYTES: Final = 1 << 20  # a sequence that is longer may hold more elements than are allowed
-_UNDEFINED: Final = 0xFFFFFFFF
 
 Step = tuple[BaseTag, int]  # a sequence, and which of its items, from 0
 
@@ -140,7 +139,7 @@ def _is_sequence_by_dictionary(tag: BaseTag) -> bool:
 
 
 def _check_length(stored: RawDataElement, file: str) -> None:
-    if stored.length != _UNDEFINED and stored.value is not None and len(stored.value) != stored.length:
+    if stored.length != UNDEFINED and stored.value is not None and len(stored.value) != stored.length:
         there = f"{len(stored.value)} of {stored.length} bytes are there"
         raise DicomError("E-TRUNCATED", file, f"{stored.tag} reaches beyond its item: {there}")
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from mammoscope.collection.hanging import Hung, Panel, hang, person_of
+from mammoscope.collection.hanging import Hung, Panel, hang
+from mammoscope.collection.picture_ids import patient_of
 from mammoscope.collection.pool import open_pool
 from mammoscope.data.tiles import Asked, Tile, draw_tile
 from mammoscope.dicom.headers.lines import plain
@@ -68,7 +69,9 @@ def write_picture(hung: Hung, masks: Sequence[Path], frame: int | None, sheet: S
     if isinstance(tile, DicomError):
         say(plain(str(tile)))
         return False
-    heading = "  ".join(word for word in (person_of(hung.card), date_text(hung.card.study_date), sheet.heading) if word)
+    heading = "  ".join(
+        word for word in (patient_of(hung.card.patient_id), date_text(hung.card.study_date), sheet.heading) if word
+    )
     with written_whole(sheet.output) as unfinished:
         if sheet.is_html:
             unfinished.write_text(sheet_page.picture_page(hung, tile, heading), encoding="utf-8")

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from mammoscope.collection.files import list_dicom
-from mammoscope.collection.hanging import Hung, person_of
+from mammoscope.collection.hanging import Hung
+from mammoscope.collection.picture_ids import patient_of
 from mammoscope.collection.pool import Pool, open_pool
 from mammoscope.dicom.headers.cards import Card, read_card
 from mammoscope.dicom.headers.lines import header_lines, plain
@@ -92,7 +93,7 @@ def _list(files: Sequence[Path], workers: int) -> bool:
                 is_whole = False
                 continue
             place = f"{card.laterality} {card.view}".strip()
-            facts = (person_of(card), card.study_date, card.modality, place, card.rows, card.columns)
+            facts = (patient_of(card.patient_id), card.study_date, card.modality, place, card.rows, card.columns)
             say(_LISTED.format(*facts, card.series_description, plain(str(path))))
     say(f"{len(files)} files")
     return is_whole

@@ -198,7 +198,7 @@ def test_a_syntax_that_contradicts_how_the_pixels_lie(write: Write):
     assert "MPEG-4" in reason
     rgb = as_bytes(image(np.zeros((2, 2, 3), np.uint8), ExplicitVRLittleEndian))
     for unknown in (b"1.2.840.10008.1.2.77", b"1.2.3.4.5.6.7.8.9.10", b"1.2.840.10008.1.1.99", b"1.2.840.100.8.1.2.1."):
-        assert refusal(stored, write(rgb.replace(plain, unknown)))[0] == "E-UNDECODABLE"
+        assert refusal(stored, write(rgb.replace(plain, unknown)))[0] == "E-SYNTAX"
 
 
 def test_facts_are_read_without_a_pixel(write: Write):

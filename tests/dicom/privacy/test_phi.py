@@ -103,6 +103,10 @@ def jpeg_2000(comment: bytes) -> bytes:
         (jpeg(b"", b"Exif\0\0II"), True),
         (jpeg_2000(b"\0\1Created by OpenJPEG version 2.5.0"), False),
         (jpeg_2000(b"\0\1Anna"), True),
+        (jpeg(b"") + b"\0" * 8, False),
+        (jpeg(b"") + b"Anna Zybrandt", True),
+        (jpeg(b"") + bytes(100_000) + b"Anna Zybrandt", True),
+        (jpeg_2000(b"") + b"Anna Zybrandt", True),
     ],
 )
 def test_comments_in_compressed_streams(tmp_path: Path, stream: bytes, is_found: bool):

@@ -22,12 +22,11 @@ from mammoscope.dicom.conformance.value_checks import (
     vr_faults,
     vr_in_dictionary,
 )
-from mammoscope.dicom.elements import Elements, text
+from mammoscope.dicom.elements import UNDEFINED, Elements, text
 from mammoscope.dicom.layout import Layout
 from mammoscope.dicom.walk import name_of, path_of, walk
 
 _CHARACTER_SET: Final = 0x00080005
-_UNDEFINED: Final = 0xFFFFFFFF
 _IN_META: Final = {  # of type 1 in PS3.10 7.1
     0x00020001: "FileMetaInformationVersion",
     0x00020002: "MediaStorageSOPClassUID",
@@ -60,7 +59,7 @@ def _meta_length_faults(meta: Elements) -> Iterator[Fault]:
     if not isinstance(stored, RawDataElement) or not isinstance(stored.value, bytes) or len(stored.value) != 4:
         yield "W-META", "FileMetaInformationGroupLength is absent or no number"
         return
-    ends = (e.value_tell + e.length for e in meta.values() if isinstance(e, RawDataElement) and e.length != _UNDEFINED)
+    ends = (e.value_tell + e.length for e in meta.values() if isinstance(e, RawDataElement) and e.length != UNDEFINED)
     said, found = int.from_bytes(stored.value, "little"), max(ends) - stored.value_tell - 4
     if said != found:
         yield "W-META", f"FileMetaInformationGroupLength is {said}; the group has {found} bytes"
@@ -128,7 +127,7 @@ def _order_faults(dataset: Dataset) -> Iterator[Fault]:
 
 
 def _is_gap(before: RawDataElement | DataElement, after: RawDataElement | DataElement) -> bool:
-    if not isinstance(before, RawDataElement) or not isinstance(after, RawDataElement) or before.length == _UNDEFINED:
+    if not isinstance(before, RawDataElement) or not isinstance(after, RawDataElement) or before.length == UNDEFINED:
         return False
     is_long = not after.is_implicit_VR and after.VR in EXPLICIT_VR_LENGTH_32
     return after.value_tell - (12 if is_long else 8) != before.value_tell + before.length

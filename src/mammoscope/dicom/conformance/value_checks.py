@@ -22,6 +22,8 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.tag import BaseTag
 from pydicom.valuerep import MAX_VALUE_LEN, PN_DELIMS, TEXT_VR_DELIMS, VALIDATORS
 
+from mammoscope.dicom.elements import UNDEFINED
+
 Fault = tuple[str, str]  # a code of warnings, and in words what is wrong
 
 DEFAULT_REPERTOIRE: Final = ("iso8859",)  # ISO-IR 6 as pydicom reads it
@@ -74,7 +76,7 @@ def vr_faults(stored: RawDataElement | DataElement, in_dictionary: str) -> Itera
 def value_faults(stored: RawDataElement, in_dictionary: str, chars: Characters) -> Iterator[Fault]:
     """Of what is not a sequence. Values that were left in the file, for their length, pass."""
     value = stored.value
-    if stored.length % 2 and stored.length != 0xFFFFFFFF:
+    if stored.length % 2 and stored.length != UNDEFINED:
         yield "W-LENGTH", f"{stored.length} bytes: an odd number"
     if not isinstance(value, bytes) or not value:
         return

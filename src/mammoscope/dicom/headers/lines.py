@@ -12,10 +12,10 @@ from pydicom.tag import BaseTag
 from pydicom.uid import UID
 from pydicom.valuerep import PersonName
 
+from mammoscope.dicom.elements import UNDEFINED
 from mammoscope.dicom.layout import Layout, Pixels
 from mammoscope.dicom.walk import Place, Step, is_sequence, walk
 
-_UNDEFINED: Final = 0xFFFFFFFF
 _MOST_BYTES: Final = 64  # of a binary value that are written out
 _MOST_VALUES: Final = 1024  # of an element that are written out: a LUT has 65,536, and no line shows them
 _PIXEL_NAMES: Final = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7FE00010: "PixelData"}
@@ -96,7 +96,7 @@ def _lengths(dataset: Dataset) -> dict[BaseTag, str]:
 
 def _length(stored: RawDataElement | DataElement) -> str:
     if isinstance(stored, RawDataElement):
-        return "undefined" if stored.length == _UNDEFINED else str(stored.length)
+        return "undefined" if stored.length == UNDEFINED else str(stored.length)
     return "undefined" if stored.is_undefined_length else "0"  # pydicom has read: sequences, and what is empty
 
 

@@ -1,17 +1,19 @@
-"""What pixel data may hold beside a picture: comments in its compressed streams, and bytes behind its last pixel."""
+"""What pixel data may hold beside a picture: comments in its compressed streams, and bytes behind its end."""
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO, Final
 
-from pydicom.tag import Tag
-
-from mammoscope.dicom.elements import Elements, text
+from mammoscope.dicom.frames.codestream import is_ended
+from mammoscope.dicom.frames.facts import stated_facts
 from mammoscope.dicom.layout import Layout, Pixels
 from mammoscope.dicom.privacy.identity import Identity
+from mammoscope.errors import DicomError
 
-_SIZES: Final = tuple(int(Tag(k)) for k in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated"))
+_ANY_PATH: Final = Path()  # no error of it is said
 _HEAD_BYTES: Final = 1 << 16  # of a fragment: its comments come before its picture
+_TAIL_BYTES: Final = 64  # behind a stream's end marker comes padding, and nothing else
 _JPEG, _JPEG_2000 = b"\xff\xd8", b"\xff\x4f\xff\x51"
 _COMMENT, _COMMENT_2000 = 0xFE, 0x64
 _APPLICATION: Final = range(0xE0, 0xF0)
@@ -32,13 +34,25 @@ def has_text(layout: Layout, identity: Identity) -> bool:
         return False
     if not pixels.is_encapsulated:
         return _has_more(layout, pixels)
-    comments = (c for head in _heads(layout.stream, pixels) for c in _comments(head))
-    return any(identity.is_in(c) or (_WORD.search(c) and not _ENCODERS.fullmatch(c)) for c in comments)
+    heads, is_ended_before = [], True
+    for head, tail in _fragments(layout.stream, pixels):
+        if head.startswith((_JPEG, _JPEG_2000)):
+            if not is_ended_before:
+                return True
+            heads.append(head)
+        is_ended_before = not heads or is_ended(tail)
+    comments = (c for head in heads for c in _comments(head))
+    is_said = any(identity.is_in(c) or (_WORD.search(c) and not _ENCODERS.fullmatch(c)) for c in comments)
+    return is_said or not is_ended_before
 
 
 def _has_more(layout: Layout, pixels: Pixels) -> bool:
-    promised = _promised(layout.elements)
-    if promised is None or pixels.length <= promised + promised % 2:
+    try:
+        facts = stated_facts(layout, _ANY_PATH)
+    except DicomError:  # nobody can tell where such a picture ends
+        return True
+    promised = -(-facts.frame_bits * facts.frames // 8)
+    if pixels.length <= promised + promised % 2:
         return False
     layout.stream.seek(pixels.at + promised)
     rest = pixels.length - promised
@@ -50,41 +64,21 @@ def _has_more(layout: Layout, pixels: Pixels) -> bool:
     return False
 
 
-def _promised(elements: Elements) -> int | None:
-    """Bytes; None where the header does not say."""
-    facts = [_number(elements, tag) for tag in _SIZES]
-    frames = text(elements, "NumberOfFrames") or "1"
-    if None in facts or not frames.isdecimal():
-        return None
-    rows, columns, samples, bits = (fact or 0 for fact in facts)
-    values = rows * columns * samples * int(frames)
-    if text(elements, "PhotometricInterpretation") == "YBR_FULL_422":
-        values = values * 2 // 3
-    return (values * bits + 7) // 8
-
-
-def _number(elements: Elements, tag: int) -> int | None:
-    element = elements.get(tag)
-    value = element.value if element is not None else None
-    if not isinstance(value, bytes) or len(value) != 2:
-        return None
-    return int.from_bytes(value, "little" if getattr(element, "is_little_endian", True) else "big")
-
-
-def _heads(stream: BinaryIO, pixels: Pixels) -> Iterator[bytes]:
-    """The first bytes of each fragment."""
-    at, end = pixels.at, pixels.at + pixels.length
-    while at + 8 <= end:
+def _fragments(stream: BinaryIO, pixels: Pixels) -> Iterator[tuple[bytes, bytes]]:
+    """The first bytes of each, and its last ones."""
+    at, end = pixels.at, pixels.at + pixels.length - 8  # of the delimiter
+    while at < end:
         stream.seek(at)
         item = stream.read(8)
         length = int.from_bytes(item[4:], "little")
-        yield stream.read(min(length, _HEAD_BYTES))
+        head = stream.read(min(length, _HEAD_BYTES))
+        if length > _HEAD_BYTES:
+            stream.seek(at + 8 + length - _TAIL_BYTES)
+        yield head, head[-_TAIL_BYTES:] if length <= _HEAD_BYTES else stream.read(_TAIL_BYTES)
         at += 8 + length
 
 
 def _comments(head: bytes) -> Iterator[bytes]:
-    if not head.startswith((_JPEG, _JPEG_2000)):
-        return
     is_2000, at = head.startswith(_JPEG_2000), 2
     while at + 4 <= len(head) and head[at] == 0xFF:
         marker, length = head[at + 1], int.from_bytes(head[at + 2 : at + 4], "big")
