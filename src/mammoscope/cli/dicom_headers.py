@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mammoscope.cli.options import check_workers
+from mammoscope.cli.options import add_workers
 
 
 def add_headers(verbs: Any) -> None:
@@ -25,7 +25,7 @@ def add_headers(verbs: Any) -> None:
         action="store_true",
         help="find the same pixels under two UIDs; pixel data is read for this only",
     )
-    headers.add_argument("--workers", type=int, default=0, help="processes; default: as many as there are cores")
+    add_workers(headers)
     headers.set_defaults(run=_headers)
 
 
@@ -38,7 +38,6 @@ _HEADERS_NOTE = (
 def _headers(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
     from mammoscope.jobs.dicom_headers import HeadersOptions, headers
 
-    check_workers(arguments)
     options = HeadersOptions(
         output=arguments.output,
         keywords=tuple(arguments.keywords),

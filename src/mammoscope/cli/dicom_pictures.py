@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mammoscope.cli.options import check_workers
+from mammoscope.cli.options import add_workers
 
 
 def add_show(verbs: Any) -> None:
@@ -27,12 +27,11 @@ def add_show(verbs: Any) -> None:
         "--mask", type=Path, action="append", default=[], metavar="FILE", help="of one file: a mask to outline"
     )
     show.add_argument("--frame", type=int, metavar="N", help="of one file, from 1; default: the middle one")
-    show.add_argument("--workers", type=int, default=0, help="processes; default: as many as there are cores")
+    add_workers(show)
     show.set_defaults(run=_show)
 
 
 def _show(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
-    check_workers(arguments)
     from mammoscope.jobs.dicom_show import ShowOptions, show
 
     options = ShowOptions(
@@ -59,12 +58,11 @@ def add_export(verbs: Any) -> None:
         default="stored",
         help="as they lie in the file, or windows and LUTs applied; default: %(default)s",
     )
-    export.add_argument("--workers", type=int, default=0, help="processes; default: as many as there are cores")
+    add_workers(export)
     export.set_defaults(run=_export)
 
 
 def _export(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
-    check_workers(arguments)
     from mammoscope.collection.export import Format, Values
     from mammoscope.jobs.dicom_export import ExportOptions, export
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mammoscope.cli.options import check_workers
+from mammoscope.cli.options import add_workers
 
 
 def add_phi(verbs: Any) -> None:
@@ -19,7 +19,7 @@ def add_phi(verbs: Any) -> None:
     )
     phi.add_argument("ROOT", type=Path, help="a folder or a file")
     phi.add_argument("-o", "--output", type=Path, metavar="FILE", help="every finding as a table: .parquet or .csv")
-    phi.add_argument("--workers", type=int, default=0, help="processes; default: as many as there are cores")
+    add_workers(phi)
     phi.set_defaults(run=_phi)
 
 
@@ -54,12 +54,11 @@ def add_deidentify(verbs: Any) -> None:
     deidentify.add_argument(
         "--mapping", type=Path, metavar="FILE", help="write down who became who, for its owner's eyes alone (.csv)"
     )
-    deidentify.add_argument("--workers", type=int, default=0, help="processes; default: as many as there are cores")
+    add_workers(deidentify)
     deidentify.set_defaults(run=_deidentify)
 
 
 def _phi(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
-    check_workers(arguments)
     from mammoscope.jobs.dicom_phi import phi
 
     if not phi(arguments.ROOT, arguments.output, arguments.workers):
@@ -67,7 +66,6 @@ def _phi(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
 
 
 def _deidentify(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
-    check_workers(arguments)
     from mammoscope.jobs.dicom_deidentify import DeidentifyOptions, deidentify
 
     options = DeidentifyOptions(

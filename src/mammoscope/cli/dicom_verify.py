@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mammoscope.cli.options import check_workers
+from mammoscope.cli.options import add_workers
 from mammoscope.errors import MammoscopeError
 
 
@@ -23,7 +23,7 @@ def add_verify(verbs: Any) -> None:
     verify.add_argument(
         "--store", type=Path, metavar="FOLDER", help="where it is kept how far it is; default: store.root"
     )
-    verify.add_argument("--workers", type=int, default=0, help="processes; default: as many as there are cores")
+    add_workers(verify)
     verify.set_defaults(run=_verify)
 
 
@@ -36,7 +36,6 @@ def _verify(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
         return
     if arguments.ROOT is None:
         raise MammoscopeError("ROOT is missing; allowed: a folder or a file")
-    check_workers(arguments)
     options = VerifyOptions(
         store_root=arguments.store or Path(compose_config([]).store.root),
         output=arguments.output,
