@@ -5,7 +5,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from mammoscope.phantom.ideal import DIRECTION
+from mammoscope.phantom.ideal import along_direction
 from mammoscope.vocabulary import AbnormalityKind, Pathology
 
 # Noise of the reader's impression, in within-class standard deviations of what the ideal observer sees. With d' = 1.8
@@ -31,7 +31,7 @@ class Finding:
 
 def read_impression(rng: np.random.Generator, kind: AbnormalityKind, latents: np.ndarray) -> float:
     """The reader's suspicion: unit variance given the class but for the reader's own noise."""
-    return float(latents @ DIRECTION + rng.normal(0, READER_NOISE[kind]))
+    return float(along_direction(latents) + rng.normal(0, READER_NOISE[kind]))
 
 
 def assess(

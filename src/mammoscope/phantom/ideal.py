@@ -20,11 +20,19 @@ def ideal_auc(d_prime: float) -> float:
 
 def log_likelihood_ratio(latents: np.ndarray, d_prime: float) -> np.ndarray:
     """log p(latents | malignant) - log p(latents | benign) of latents (..., LATENTS); shape (...)."""
-    return d_prime * (np.asarray(latents) @ DIRECTION)
+    return d_prime * along_direction(latents)
 
 
 def draw_latents(rng: np.random.Generator, malignant: bool, deviation: float, d_prime: float) -> np.ndarray:
     """Float64 (LATENTS,). deviation: a standard normal draw, where they lie along DIRECTION within their class."""
     noise = rng.standard_normal(LATENTS)
     along = (0.5 if malignant else -0.5) * d_prime + deviation
-    return noise + (along - noise @ DIRECTION) * DIRECTION
+    return noise + (along - along_direction(noise)) * DIRECTION
+
+
+def along_direction(latents: np.ndarray) -> np.ndarray:
+    """Where latents (..., LATENTS) lie along DIRECTION; shape (...).
+
+    Not by `@`: BLAS adds up in an order of its own on each make of CPU, and the same phantom is to be the same anywhere.
+    """
+    return (np.asarray(latents) * DIRECTION).sum(axis=-1)
