@@ -11,6 +11,7 @@ from ..terminal import terminal
 _INDEX = """
 import os, sys
 from pathlib import Path
+from mammoscope import pool
 from mammoscope.catalog import headers
 from mammoscope.cli.__main__ import main
 
@@ -19,7 +20,7 @@ def noting(path):
     Path(sys.argv[-1]).parent.joinpath("readers", str(os.getpid())).touch()
     return read_header(path)
 headers.read_header, headers._CHUNK = noting, 4
-headers.os.cpu_count = lambda: 2
+pool.os.sched_getaffinity = lambda process: {0, 1}
 main()
 """
 

@@ -12,13 +12,13 @@ import pytest
 from pydicom.uid import JPEGLSLossless
 
 from mammoscope.cli.__main__ import main
-from mammoscope.collection.pool import ALONE, open_pool
 from mammoscope.collection.verify import journal_file, read_journal, verify_files
 from mammoscope.config import PhantomConfig
 from mammoscope.dicom.codes import CODES
 from mammoscope.dicom.frames import decoders_check
 from mammoscope.dicom.frames.decoders_check import DecoderCheck
 from mammoscope.phantom import write_phantom
+from mammoscope.pool import ALONE, open_pool
 
 from ..clinical import write_image
 from ..dicom.images import compressed, written

@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 from mammoscope.collection.claims import LEVELS, find_false_claims
 from mammoscope.collection.facts import Facts, digest, facts_in
 from mammoscope.collection.picture_ids import names_picture
-from mammoscope.collection.pool import Pool
 from mammoscope.collection.reading import Listing
 from mammoscope.collection.same_pixels import find_same_pixels
 from mammoscope.collection.tables import Parts
+from mammoscope.pool import Pool
 
 MOST_LISTED: Final = 10_000  # of each code; all are counted
 _MOST_FILES, _MOST_VALUES = 5, 20  # that one names

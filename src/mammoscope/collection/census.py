@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
-from mammoscope.collection.pool import Pool
 from mammoscope.collection.shards import ORIGINAL
 from mammoscope.collection.tables import ColumnOf, Parts, Tally
 from mammoscope.dicom.headers.row import as_text
+from mammoscope.pool import Pool
 
 COMMON: Final = 10  # values that are listed
 _MOST_COUNTED: Final = 1000  # different values of a column: with more, none is common

@@ -5,20 +5,19 @@ Outputs are written in a folder of the destination that nobody looks into, check
 
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from mammoscope.collection.deidentify_state import Done, State
 from mammoscope.collection.files import ListedFile
-from mammoscope.collection.pool import Pool
 from mammoscope.dicom.privacy.deidentify import Deidentifier, Subject
 from mammoscope.errors import DicomError, MammoscopeError
+from mammoscope.pool import Pool
 
-FILES_A_TASK: Final = 8
+FILES_AT_ONCE: Final = 8
 _UNFINISHED: Final = ".unfinished"
 
 
@@ -60,34 +59,21 @@ def deidentify_tree(
         unfinished.mkdir(parents=True, exist_ok=True)
         for left in unfinished.iterdir():  # by a run that was killed
             left.unlink()
-        work = partial(_work_on, str(root), str(unfinished), deidentifier, names_done)
+        work = partial(_write, str(root), str(unfinished), deidentifier, names_done)
         names = {file.path: deidentifier.pseudonyms.source(file.path, file.size, file.mtime_ns) for file in files}
         claimed = {done.target for done in state.done.values()}
-        tasks = _tasks(files, lambda file: names[file.path] in state.done)
-        for written in (one for batch in pool.map(work, tasks) for one in batch):
+        tasks = ((file, names[file.path] in state.done) for file in files)
+        for written in pool.map(work, tasks, at_once=FILES_AT_ONCE):
             yield _place(written, names[written.file.path], dest, state, claimed)
         unfinished.rmdir()
     except OSError as error:
         raise MammoscopeError(f"DEST {dest}: {error.strerror or error}") from error
 
 
-def _tasks(
-    files: Sequence[ListedFile], is_done: Callable[[ListedFile], bool]
-) -> Iterator[list[tuple[ListedFile, bool]]]:
-    rest = iter(files)
-    while batch := list(islice(rest, FILES_A_TASK)):
-        yield [(file, is_done(file)) for file in batch]
-
-
-def _work_on(
-    root: str, unfinished: str, deidentifier: Deidentifier, names_done: bool, files: Sequence[tuple[ListedFile, bool]]
-) -> list[_Written]:
-    return [_write(root, unfinished, deidentifier, names_done, file, is_done) for file, is_done in files]
-
-
 def _write(
-    root: str, unfinished: str, deidentifier: Deidentifier, names_done: bool, file: ListedFile, is_done: bool
+    root: str, unfinished: str, deidentifier: Deidentifier, names_done: bool, task: tuple[ListedFile, bool]
 ) -> _Written:
+    file, is_done = task
     source = Path(root, file.path)
     if file.fault is not None:
         return _Written(file, None, None, DicomError("E-UNREADABLE", str(source), file.fault))

@@ -14,13 +14,13 @@ from filelock import FileLock, Timeout
 from mammoscope.collection.anomalies import find_anomalies
 from mammoscope.collection.census import write_census
 from mammoscope.collection.merge import Merge, merged_schema, reduce_shards
-from mammoscope.collection.pool import open_pool
 from mammoscope.collection.reading import Progress, Step, drop_of_others, keep_valid, read_into_shards, spool_files
 from mammoscope.collection.shards import shards_in
 from mammoscope.collection.tables import Outputs, outputs_of, put_in_place, write_parts
 from mammoscope.dicom.headers.selection import Selection
 from mammoscope.errors import MammoscopeError
 from mammoscope.files import refuse_inside
+from mammoscope.pool import open_pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,19 +3,18 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
-from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import pyarrow as pa
 
 from mammoscope.collection.files import ListedFile
-from mammoscope.collection.pool import Pool
 from mammoscope.dicom.privacy.phi import FILE, Finding, audit_file
 from mammoscope.dicom.privacy.profile import Action
 from mammoscope.dicom.privacy.why import Why
+from mammoscope.pool import Pool
 
-FILES_A_TASK: Final = 32
+FILES_AT_ONCE: Final = 32
 _FOLDERS_KNOWN: Final = 256  # listings that are kept: files come folder by folder
 
 
@@ -39,10 +38,9 @@ SCHEMA: Final = pa.schema([(name, pa.int64() if name == "length" else pa.string(
 def audit_tree(root: Path, files: Iterable[ListedFile], pool: Pool) -> Iterator[tuple[Row, ...]]:
     """The rows of each file, in the order of the files; a folder's own are among those of its first file."""
     said = _Said()
-    for audits in pool.map(partial(_audit_some, str(root)), _batches(files)):
-        for path, found in audits:
-            said.enter(path.split("/")[:-1])
-            yield tuple(row for row in found if row.why != Why.folder_name or said.is_new(row.file.count("/")))
+    for path, found in pool.map(partial(_audited, str(root)), files, at_once=FILES_AT_ONCE):
+        said.enter(path.split("/")[:-1])
+        yield tuple(row for row in found if row.why != Why.folder_name or said.is_new(row.file.count("/")))
 
 
 class _Said:
@@ -63,14 +61,8 @@ class _Said:
         return not was_said
 
 
-def _batches(files: Iterable[ListedFile]) -> Iterator[list[ListedFile]]:
-    rest = iter(files)
-    while batch := list(islice(rest, FILES_A_TASK)):
-        yield batch
-
-
-def _audit_some(root: str, files: Sequence[ListedFile]) -> list[tuple[str, list[Row]]]:
-    return [(file.path, list(_rows(root, file))) for file in files]
+def _audited(root: str, file: ListedFile) -> tuple[str, list[Row]]:
+    return file.path, list(_rows(root, file))
 
 
 def _rows(root: str, file: ListedFile) -> Iterator[Row]:

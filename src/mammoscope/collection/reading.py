@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 
 from mammoscope.collection.files import ListedFile, list_files
-from mammoscope.collection.pool import Pool
 from mammoscope.collection.shards import ShardTask, read_shard, shards_in, state_of, without_rows, write_shard
 from mammoscope.dicom.headers.selection import Selection
 from mammoscope.files import written_whole
+from mammoscope.pool import Pool
 
 Step = Callable[[int, int], None]  # done, in all
 Progress = Callable[[str], AbstractContextManager[Step]]  # reporting.console.progress is one

@@ -2,10 +2,9 @@
 
 import os
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +12,9 @@ import numpy as np
 import xxhash
 
 from mammoscope.collection.facts import Facts, digest, facts_in
-from mammoscope.collection.pool import Pool
 from mammoscope.dicom.layout import open_dicom
 from mammoscope.errors import DicomError
+from mammoscope.pool import Pool
 
 _ALIKE: Final = (
     "Rows",
@@ -48,11 +47,10 @@ def find_same_pixels(root: Path, facts: Path, pool: Pool, step: Callable[[int, i
         if "pixel_bytes" in row and _likeness(row) in several
     )
     found: dict[str, list[tuple[str, str]]] = {}
-    done = 0
-    for group in pool.map(partial(_digests, root), _groups(rows)):
-        for pixels, uid, path in group:
+    for done, one in enumerate(pool.map(partial(_digested, root), rows, at_once=_AT_ONCE), start=1):
+        if one is not None:
+            pixels, uid, path = one
             found.setdefault(pixels, []).append((uid, path))
-        done += len(group)
         step(done, total)
     for pixels, files in found.items():
         uids = tuple(dict.fromkeys(uid for uid, _ in files))
@@ -80,18 +78,9 @@ def _likeness(row: Facts) -> int:
     return digest("\x1f".join(str(row.get(name, "")) for name in _ALIKE))
 
 
-def _groups(rows: Iterator[Facts]) -> Iterator[list[Facts]]:
-    while group := list(islice(rows, _AT_ONCE)):
-        yield group
-
-
-def _digests(root: Path, rows: Sequence[Facts]) -> list[tuple[str, str, str]]:
-    """What cannot be read is left out: the table tells why, in the row's error."""
-    found = []
-    for row in rows:
-        try:
-            pixels = pixel_digest(root / os.fsdecode(row["path"]))
-            found.append((pixels, row.get("SOPInstanceUID", ""), row["file_path"]))
-        except DicomError:
-            continue
-    return found
+def _digested(root: Path, row: Facts) -> tuple[str, str, str] | None:
+    """None of what cannot be read: the table tells why, in the row's error."""
+    try:
+        return pixel_digest(root / os.fsdecode(row["path"])), row.get("SOPInstanceUID", ""), row["file_path"]
+    except DicomError:
+        return None

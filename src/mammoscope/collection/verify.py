@@ -14,9 +14,9 @@ from typing import Final
 
 import pyarrow as pa
 
-from mammoscope.collection.pool import Pool
 from mammoscope.dicom.conformance.verify import Finding, verify_file
 from mammoscope.errors import MammoscopeError
+from mammoscope.pool import Pool
 
 SCHEMA: Final = pa.schema(
     [("path", pa.string()), ("code", pa.string()), ("times", pa.int64()), ("reason", pa.string())]

@@ -5,11 +5,10 @@ that a process killed at any moment costs its one shard and nothing else.
 """
 
 import contextlib
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +30,8 @@ from mammoscope.data.store import (
 )
 from mammoscope.data.thumbnails import THUMBNAIL_PX
 from mammoscope.errors import MammoscopeError
-from mammoscope.processes import end_with_parent, keep_freed_memory
+from mammoscope.pool import open_pool
+from mammoscope.processes import keep_freed_memory
 from mammoscope.records import Defect
 
 Progress = Callable[[int, int], None]  # (mammograms done, mammograms in all)
@@ -71,30 +71,14 @@ def prepare_shards(
         progress(done, total)
         if wait and missing:
             say(f"another process prepares {len(missing)} of the {len(shards)} shards of {folder.name}; waiting for it")
-        arguments = [(str(source_root), str(folder), shard, image, wait) for shard in missing]
-        for films in _run(arguments, workers):
-            done += films
-            progress(done, total)
+        claim = partial(claim_shard, str(source_root), str(folder), image, wait)
+        with open_pool(workers, is_worth_it=len(missing) > 1, uses_cv2=True) as pool:
+            for films in pool.map(claim, missing):
+                done += films
+                progress(done, total)
 
 
-def _run(arguments: Sequence[tuple[str, str, ShardWork, ImageConfig, bool]], workers: int) -> Iterator[int]:
-    processes = min(workers or os.cpu_count() or 1, len(arguments))
-    if processes <= 1:
-        for own in arguments:
-            yield claim_shard(*own)
-        return
-    # spawn: a fork of a process whose torch has started threads may hang
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=end_with_parent) as pool:
-        futures = [pool.submit(claim_shard, *own) for own in arguments]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def claim_shard(source_root: str, folder: str, shard: ShardWork, image: ImageConfig, wait: bool) -> int:
+def claim_shard(source_root: str, folder: str, image: ImageConfig, wait: bool, shard: ShardWork) -> int:
     """How many films are written now: the shard's, or none where another process has it and `wait` is not set."""
     store = Path(folder)
     try:

@@ -1,15 +1,11 @@
 """Every file's pixels read once: what they are, without cutting anything. What was read is known until it changes."""
 
-import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 
 from mammoscope.catalog.join import trap_of
@@ -18,7 +14,7 @@ from mammoscope.data.films import read_mask, read_source_film
 from mammoscope.data.preprocess import find_breast, mask_box
 from mammoscope.data.thumbnails import breast_thumbnail
 from mammoscope.errors import DicomError, MammoscopeError
-from mammoscope.processes import end_with_parent
+from mammoscope.pool import open_pool
 from mammoscope.records import Catalog
 from mammoscope.vocabulary import ImageType, Trap
 
@@ -75,26 +71,11 @@ def survey_files(
 ) -> Iterator[FileFacts]:
     """Each file's facts, in the given order. workers: processes; 0: as many as there are cores and work for."""
     look = partial(look_at, str(root))
-    processes = workers or os.cpu_count() or 1
-    if processes == 1 or sum(file.file_bytes for file in files) < _WORTH_A_POOL:
-        for done, file in enumerate(files, start=1):
-            yield look(file)
+    is_much = sum(file.file_bytes for file in files) >= _WORTH_A_POOL
+    with open_pool(workers, is_worth_it=is_much, uses_cv2=True) as pool:
+        for done, facts in enumerate(pool.map(look, files, at_once=_CHUNK), start=1):
+            yield facts
             progress(done, len(files))
-        return
-    # spawned: a fork of a process whose libraries have started threads may hang
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_start_worker) as pool:
-        try:
-            for done, facts in enumerate(pool.map(look, files, chunksize=_CHUNK), start=1):
-                yield facts
-                progress(done, len(files))
-        except BaseException:  # Ctrl-C too: what has been handed out is not waited for
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(1)
-    end_with_parent()
 
 
 def look_at(root: str, file: SurveyedFile) -> FileFacts:

@@ -15,7 +15,6 @@ from rich.table import Table
 
 from mammoscope.collection.deidentify import Outcome, deidentify_tree
 from mammoscope.collection.deidentify_state import Settings, open_state, state_folder
-from mammoscope.collection.pool import open_pool
 from mammoscope.dicom.codes import CODES
 from mammoscope.dicom.privacy.deidentify import Deidentifier
 from mammoscope.dicom.privacy.profile import Options
@@ -24,6 +23,7 @@ from mammoscope.errors import MammoscopeError
 from mammoscope.files import refuse_inside, written_whole
 from mammoscope.jobs.dicom_phi import listed
 from mammoscope.keys import draw_key, read_key
+from mammoscope.pool import open_pool
 from mammoscope.reporting.console import console, progress, say
 
 _REJECT_COLUMNS: Final = ("path", "code", "reason")

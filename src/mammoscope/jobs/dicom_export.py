@@ -11,11 +11,11 @@ from filelock import FileLock, Timeout
 from mammoscope.collection.export import ExportTask, Format, Values, export_file
 from mammoscope.collection.export_journal import LOCK, TABLE, TABLE_CSV, Journal, State
 from mammoscope.collection.files import list_dicom
-from mammoscope.collection.pool import open_pool
 from mammoscope.dicom.headers.cards import read_card
 from mammoscope.dicom.headers.lines import plain
 from mammoscope.errors import DicomError, MammoscopeError
 from mammoscope.files import refuse_inside, written_whole
+from mammoscope.pool import open_pool
 from mammoscope.reporting.console import progress, say
 
 IMAGES: Final = "images"

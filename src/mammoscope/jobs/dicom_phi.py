@@ -10,12 +10,12 @@ from rich.table import Table
 
 from mammoscope.collection.files import ListedFile, list_files
 from mammoscope.collection.phi import SCHEMA, Row, audit_tree
-from mammoscope.collection.pool import open_pool
 from mammoscope.collection.report import check_report, written_report
 from mammoscope.dicom.iod import iod_of
 from mammoscope.dicom.privacy.profile import Action
 from mammoscope.dicom.privacy.why import WHYS, Why
 from mammoscope.errors import MammoscopeError
+from mammoscope.pool import open_pool
 from mammoscope.reporting.console import console, progress, say
 
 LINES_SHOWN: Final = 60

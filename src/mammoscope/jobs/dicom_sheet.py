@@ -8,12 +8,12 @@ from typing import Final
 
 from mammoscope.collection.hanging import Hung, Panel, hang
 from mammoscope.collection.picture_ids import patient_of
-from mammoscope.collection.pool import open_pool
 from mammoscope.data.tiles import Asked, Tile, draw_tile
 from mammoscope.dicom.headers.lines import plain
 from mammoscope.errors import DicomError
 from mammoscope.files import written_whole
 from mammoscope.jobs.roi_masks import outlined
+from mammoscope.pool import open_pool
 from mammoscope.reporting import sheet_figure, sheet_page
 from mammoscope.reporting.console import progress, say
 from mammoscope.reporting.sheet import Drawn, date_text

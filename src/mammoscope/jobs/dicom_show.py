@@ -9,12 +9,12 @@ from typing import Final
 from mammoscope.collection.files import list_dicom
 from mammoscope.collection.hanging import Hung
 from mammoscope.collection.picture_ids import patient_of
-from mammoscope.collection.pool import Pool, open_pool
 from mammoscope.dicom.headers.cards import Card, read_card
 from mammoscope.dicom.headers.lines import header_lines, plain
 from mammoscope.dicom.layout import open_dicom
 from mammoscope.errors import DicomError, MammoscopeError
 from mammoscope.files import refuse_inside
+from mammoscope.pool import Pool, open_pool
 from mammoscope.reporting.console import console, progress, say
 from mammoscope.reporting.header_table import header_table
 

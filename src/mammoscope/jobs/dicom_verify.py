@@ -9,7 +9,6 @@ from rich import box
 from rich.table import Table
 
 from mammoscope.collection.files import list_dicom
-from mammoscope.collection.pool import open_pool
 from mammoscope.collection.report import check_report, written_report
 from mammoscope.collection.verify import SCHEMA, Verdict, journal_file, read_journal, verify_files
 from mammoscope.dicom.codes import CODES
@@ -17,6 +16,7 @@ from mammoscope.dicom.conformance.verify import Finding
 from mammoscope.dicom.frames.decoders_check import decoders_self_test
 from mammoscope.dicom.headers.lines import plain
 from mammoscope.errors import MammoscopeError
+from mammoscope.pool import open_pool
 from mammoscope.reporting.console import console, progress, say
 
 _WORTH_A_POOL: Final = 64  # files: a process may take a second to start

@@ -33,6 +33,6 @@ def draw_latents(rng: np.random.Generator, malignant: bool, deviation: float, d_
 def along_direction(latents: np.ndarray) -> np.ndarray:
     """Where latents (..., LATENTS) lie along DIRECTION; shape (...).
 
-    Not by `@`: BLAS adds up in an order of its own on each make of CPU, and the same phantom is to be the same anywhere.
+    Not by `@`: BLAS adds up in an order of its own on each make of CPU, and a phantom is to be the same anywhere.
     """
     return (np.asarray(latents) * DIRECTION).sum(axis=-1)

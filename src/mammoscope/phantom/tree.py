@@ -4,13 +4,9 @@ import glob
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
-
-import cv2
 
 from mammoscope.checks import check_phantom
 from mammoscope.config import PhantomConfig
@@ -22,7 +18,8 @@ from mammoscope.phantom.marker import VERSION, Marker, write_latents, write_mark
 from mammoscope.phantom.patient import PatientRows, Tree, write_patient
 from mammoscope.phantom.plan import PlannedPatient
 from mammoscope.phantom.tables import case_file, case_file_name, listing
-from mammoscope.processes import end_with_parent, is_alive
+from mammoscope.pool import open_pool
+from mammoscope.processes import is_alive
 from mammoscope.vocabulary import CBIS_DDSM_KINDS, Partition, Trap
 
 
@@ -93,14 +90,5 @@ def _patients(tree: Tree, planned: Sequence[PlannedPatient], workers: int) -> It
     # A process takes seconds to import what it needs: as long as it draws thirty patients of the usual size.
     work = len(planned) * tree.config.height_px * tree.config.width_px // (30 * 720 * 480)
     workers = workers or max(1, min(len(os.sched_getaffinity(0)), len(planned), work))
-    if workers == 1:
-        yield from map(write, planned)
-        return
-    # Spawned, not forked: the caller may hold torch's and OpenCV's threads, which do not survive a fork.
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start_worker) as pool:
-        yield from pool.map(write, planned, chunksize=max(1, min(8, len(planned) // (4 * workers))))
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(1)
-    end_with_parent()
+    with open_pool(workers, uses_cv2=True) as pool:
+        yield from pool.map(write, planned, at_once=max(1, min(8, len(planned) // (4 * workers))))

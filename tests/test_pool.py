@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mammoscope.collection.pool import AHEAD, ALONE, open_pool
 from mammoscope.errors import MammoscopeError
+from mammoscope.pool import AHEAD, ALONE, open_pool
 from mammoscope.processes import is_alive
 
 PARENT = os.getpid()  # another number where this module is imported anew, as by a spawned process
@@ -92,7 +92,7 @@ def test_what_goes_wrong_in_a_process_is_raised(work: Callable[[int], None], rai
 
 _ENDLESS = """
 import itertools, os, threading, time
-from mammoscope.collection.pool import open_pool
+from mammoscope.pool import open_pool
 
 def work(task):
     time.sleep(0.01)

@@ -6,10 +6,11 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import islice
 from typing import Final, TypeVar
 
 from mammoscope.errors import MammoscopeError
@@ -27,23 +28,26 @@ class Pool:
     def __init__(self, executor: ProcessPoolExecutor | None, workers: int):
         self._executor, self.workers = executor, workers
 
-    def map(self, work: Callable[[_Task], _Result], tasks: Iterable[_Task]) -> Iterator[_Result]:
+    def map(self, work: Callable[[_Task], _Result], tasks: Iterable[_Task], *, at_once: int = 1) -> Iterator[_Result]:
         """Results in the order of the tasks, which are asked for as they are needed.
 
-        work: a function of a module, or a partial of one. Raises: what the work raises; MammoscopeError where a process
-        was killed.
+        work: a function of a module, or a partial of one. at_once: tasks that a process is given at a time: sending
+        one and its result costs some tenths of a millisecond.
+
+        Raises: what the work raises; MammoscopeError where a process was killed.
         """
         if self._executor is None:
             yield from map(work, tasks)
             return
-        under_way: deque[Future[_Result]] = deque()
+        under_way: deque[Future[list[_Result]]] = deque()
+        rest = iter(tasks)
         try:
-            for task in tasks:
-                under_way.append(self._executor.submit(work, task))
+            while some := list(islice(rest, at_once)):
+                under_way.append(self._executor.submit(_each, work, some))
                 if len(under_way) > self.workers * AHEAD:
-                    yield under_way.popleft().result()
+                    yield from under_way.popleft().result()
             while under_way:
-                yield under_way.popleft().result()
+                yield from under_way.popleft().result()
         except BrokenProcessPool as error:
             raise MammoscopeError(
                 "a process was killed while it worked, mostly for want of memory; allowed: the same command with fewer "
@@ -54,25 +58,34 @@ class Pool:
 ALONE: Final = Pool(None, 1)
 
 
+def _each(work: Callable[[_Task], _Result], tasks: Sequence[_Task]) -> list[_Result]:
+    return [work(task) for task in tasks]
+
+
+def can_fork() -> bool:
+    """On Linux, and where there is no other thread, which may hold a lock that a fork would copy."""
+    return sys.platform == "linux" and threading.active_count() == 1
+
+
 @contextmanager
 def open_pool(workers: int, *, is_worth_it: bool = True, uses_cv2: bool = False) -> Iterator[Pool]:
     """workers: 0: as many as there are cores. is_worth_it: else this process works alone.
 
     uses_cv2: whether the work does: each process then has one thread of it.
 
-    Processes are forked, at once, where that is safe: on Linux, where no other thread may hold a lock that a fork would
-    copy. Of OpenCV nobody can tell whether it has started threads, which a fork would wait
-    for without end. Else they are spawned, which takes a second or two, with the first tasks.
+    Processes are forked, at once, where that is safe, see can_fork; of OpenCV nobody can tell whether it has started
+    threads, which a fork would wait for without end. Else they are spawned, which takes a second or two, with the first
+    tasks. Ctrl-C is the caller's to answer, and they end with it.
     """
     workers = workers or len(os.sched_getaffinity(0) if sys.platform == "linux" else range(os.cpu_count() or 1))
     if workers == 1 or not is_worth_it:
         yield ALONE
         return
-    can_fork = sys.platform == "linux" and threading.active_count() == 1 and not uses_cv2
-    context = multiprocessing.get_context("fork" if can_fork else "spawn")
+    forks = can_fork() and not uses_cv2
+    context = multiprocessing.get_context("fork" if forks else "spawn")
     executor = ProcessPoolExecutor(workers, context, initializer=_settle, initargs=(uses_cv2,))
     try:
-        if can_fork:
+        if forks:
             executor.submit(os.getpid).result()  # the first task starts all of them
         yield Pool(executor, workers)
     finally:  # Ctrl-C too, and whoever takes no more: what nobody has begun is left
@@ -80,7 +93,7 @@ def open_pool(workers: int, *, is_worth_it: bool = True, uses_cv2: bool = False)
 
 
 def _settle(uses_cv2: bool) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it reaches the parent, too, which then ends the others
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches the parent, too: no traceback but its own
     end_with_parent()
     if uses_cv2:
         import cv2
