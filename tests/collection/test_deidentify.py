@@ -12,11 +12,11 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from mammoscope.collection.files import list_files
 from mammoscope.dicom.privacy.phi import audit_file
 from mammoscope.errors import DicomError, MammoscopeError
 from mammoscope.jobs import dicom_deidentify as job
 from mammoscope.jobs.dicom_deidentify import DeidentifyOptions, deidentify
+from mammoscope.listing import list_files
 
 from ..dicom.privacy.planted import NUMBER, holds, plain, words, write, written_planted
 

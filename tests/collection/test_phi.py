@@ -7,10 +7,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from mammoscope.collection.files import list_files
 from mammoscope.collection.phi import SCHEMA, audit_tree
 from mammoscope.errors import MammoscopeError
 from mammoscope.jobs.dicom_phi import phi
+from mammoscope.listing import list_files
 from mammoscope.pool import ALONE, open_pool
 
 from ..dicom.privacy.planted import holds, plain, words, write, written_planted

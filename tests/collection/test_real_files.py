@@ -13,11 +13,11 @@ import pytest
 from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName
 
-from mammoscope.collection.files import list_files
 from mammoscope.collection.headers import headers_table
 from mammoscope.dicom.headers.row import RowReader, as_text
 from mammoscope.dicom.headers.values import KINDS, Value
 from mammoscope.errors import DicomError
+from mammoscope.listing import list_files
 
 PACKAGES = ("pydicom", "data_store", "nibabel", "pynetdicom")
 

@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
 from mammoscope.catalog.case_descriptions import FILES
 from mammoscope.errors import MammoscopeError
+from mammoscope.listing import ListedFile, list_files
 from mammoscope.records import Defect
 from mammoscope.vocabulary import PHANTOM_FORMAT, PHANTOM_MARKER, Trap
 
@@ -34,19 +35,8 @@ class Tree:
     fingerprint: str  # of all files' names, sizes and times: changes with any file
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    path: str
-    size: int
-    mtime_ns: int
-
-    @property
-    def name(self) -> str:
-        return self.path.rpartition("/")[2]
-
-
 def walk_tree(root: Path) -> Tree:
-    """Follows links, each folder once, so that a loop of links ends.
+    """Follows links, each folder once.
 
     Raises:
         MammoscopeError: where there is no tree, or no case descriptions, or no DICOM files in it.
@@ -55,7 +45,7 @@ def walk_tree(root: Path) -> Tree:
         found = "is not a folder" if root.exists() else "does not exist"
         raise MammoscopeError(f"source.root={root} {found}; expected {EXPECTED}")
     defects: list[Defect] = []
-    files = sorted(_walk(str(root), defects), key=lambda f: f.path)
+    files = sorted(_listed(root, defects), key=lambda f: f.path)
     dicom = [f for f in files if f.name.lower().endswith(".dcm")]
     case_descriptions = _case_descriptions(root, files)
     if not case_descriptions:
@@ -83,46 +73,21 @@ def walk_tree(root: Path) -> Tree:
     )
 
 
-def _walk(root: str, defects: list[Defect]) -> Iterator[_File]:
-    """What lies in the tree itself keeps its own path; then come the folders that links lead to, each once.
-
-    Only links lead in circles, so only where there are any is it asked which folder is which.
-    """
-    folders, links = [""], list[str]()
-    for below in folders:  # grows as it goes
-        yield from _list_folder(root, below, folders, links, defects)
-    seen = {_identity(root, below) for below in folders} if links else set()
-    for below in links:  # likewise: what lies below a link is asked for, too
-        if (identity := _identity(root, below)) not in seen:
-            seen.add(identity)
-            yield from _list_folder(root, below, links, links, defects)
-
-
-def _identity(root: str, below: str) -> tuple[int, int] | str:
-    try:
-        status = os.stat(f"{root}/{below}")
-    except OSError:
-        return below
-    return status.st_dev, status.st_ino
-
-
-def _list_folder(root: str, below: str, folders: list[str], links: list[str], defects: list[Defect]) -> Iterator[_File]:
-    """The files; folders, and links to folders, are added to the lists."""
-    try:
-        with os.scandir(f"{root}/{below}") as listing:
-            entries = sorted(listing, key=lambda e: e.name)
-    except OSError as error:
-        defects.append(_left_out(below or ".", Trap.unreadable, error.strerror or str(error)))
-        return
-    for entry in entries:
-        path = f"{below}/{entry.name}" if below else entry.name
-        if not _is_text(entry.name):
-            readable = path.encode("utf-8", "backslashreplace").decode()
-            defects.append(_left_out(readable, Trap.unreadable, "a name that is not UTF-8"))
-        elif _is_folder(entry):
-            (links if entry.is_symlink() else folders).append(path)
+def _listed(root: Path, defects: list[Defect]) -> Iterator[ListedFile]:
+    """Those that can be spoken of; a name that is no text is said once, whatever lies below it."""
+    said = set[str]()
+    for file in list_files(root):
+        if not _is_text(file.path):
+            whole = accumulate(file.path.split("/"), "{}/{}".format)
+            strange = next(path for path in whole if not _is_text(path))
+            if strange not in said:
+                said.add(strange)
+                readable = strange.encode("utf-8", "backslashreplace").decode()
+                defects.append(_left_out(readable, Trap.unreadable, "a name that is not UTF-8"))
+        elif file.fault is not None:
+            defects.append(_left_out(file.path, Trap.unreadable, file.fault))
         else:
-            yield _file(entry, path)
+            yield file
 
 
 def _is_text(name: str) -> bool:
@@ -134,26 +99,11 @@ def _is_text(name: str) -> bool:
         return False
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
-
-
-def _file(entry: os.DirEntry[str], path: str) -> _File:
-    try:
-        status = entry.stat()
-    except OSError:  # a broken link: reading it says so
-        return _File(path, -1, -1)
-    return _File(path, status.st_size, status.st_mtime_ns)
-
-
 def _left_out(path: str, problem: str, found: str, reason: str = "the system cannot open it") -> Defect:
     return Defect(row=path, problem=str(problem), found=found, taken_as="left out", reason=reason)
 
 
-def _case_descriptions(root: Path, files: list[_File]) -> tuple[str, ...]:
+def _case_descriptions(root: Path, files: list[ListedFile]) -> tuple[str, ...]:
     found: list[str] = []
     for name in FILES:
         paths = [f.path for f in files if f.name == name and f.path.count("/") <= 1]

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from mammoscope.collection.deidentify_state import Done, State
-from mammoscope.collection.files import ListedFile
 from mammoscope.dicom.privacy.deidentify import Deidentifier, Subject
 from mammoscope.errors import DicomError, MammoscopeError
+from mammoscope.listing import ListedFile
 from mammoscope.pool import Pool
 
 FILES_AT_ONCE: Final = 8

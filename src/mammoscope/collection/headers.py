@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from mammoscope.collection.anomalies import find_anomalies
 from mammoscope.collection.census import write_census
+from mammoscope.collection.files import check_root
 from mammoscope.collection.merge import Merge, merged_schema, reduce_shards
 from mammoscope.collection.reading import Progress, Step, drop_of_others, keep_valid, read_into_shards, spool_files
 from mammoscope.collection.shards import shards_in
@@ -59,6 +60,7 @@ def headers_table(
     Raises: MammoscopeError for a root that is no folder, an output of another kind, inside the root, or that cannot be
     written, or that another process writes.
     """
+    check_root(root)
     outputs = outputs_of(output)
     refuse_inside(root, output, f"-o {output}", source_key="ROOT")
     unfinished = output.with_name(f".{output.name}.unfinished")

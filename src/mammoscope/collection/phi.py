@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
-from mammoscope.collection.files import ListedFile
 from mammoscope.dicom.privacy.phi import FILE, Finding, audit_file
 from mammoscope.dicom.privacy.profile import Action
 from mammoscope.dicom.privacy.why import Why
+from mammoscope.listing import ListedFile
 from mammoscope.pool import Pool
 
 FILES_AT_ONCE: Final = 32

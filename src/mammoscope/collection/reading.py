@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 
-from mammoscope.collection.files import ListedFile, list_files
 from mammoscope.collection.shards import ShardTask, read_shard, shards_in, state_of, without_rows, write_shard
 from mammoscope.dicom.headers.selection import Selection
 from mammoscope.files import written_whole
+from mammoscope.listing import ListedFile, list_files
 from mammoscope.pool import Pool
 
 Step = Callable[[int, int], None]  # done, in all

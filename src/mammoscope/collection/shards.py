@@ -15,13 +15,13 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 import xxhash
 
-from mammoscope.collection.files import ListedFile
 from mammoscope.collection.order import reject_key, sort_key
 from mammoscope.dicom.headers.row import FACTS, Element, Row, RowReader
 from mammoscope.dicom.headers.selection import Selection
 from mammoscope.dicom.headers.values import Kind
 from mammoscope.errors import DicomError
 from mammoscope.files import written_whole
+from mammoscope.listing import ListedFile
 
 BATCH_ROWS: Final = 128  # that a merge holds of each shard
 MOST_CELLS: Final = 1_000_000  # of a shard in memory: a file may have thousands

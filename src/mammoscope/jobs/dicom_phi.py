@@ -8,13 +8,14 @@ from typing import Final, NamedTuple
 from rich import box
 from rich.table import Table
 
-from mammoscope.collection.files import ListedFile, list_files
+from mammoscope.collection.files import check_root
 from mammoscope.collection.phi import SCHEMA, Row, audit_tree
 from mammoscope.collection.report import check_report, written_report
 from mammoscope.dicom.iod import iod_of
 from mammoscope.dicom.privacy.profile import Action
 from mammoscope.dicom.privacy.why import WHYS, Why
 from mammoscope.errors import MammoscopeError
+from mammoscope.listing import ListedFile, list_files
 from mammoscope.pool import open_pool
 from mammoscope.reporting.console import console, progress, say
 
@@ -56,6 +57,7 @@ def listed(root: Path) -> tuple[Path, list[ListedFile]]:
     if root.is_file():
         status = root.stat()
         return root.parent, [ListedFile(root.name, status.st_size, status.st_mtime_ns)]
+    check_root(root)
     files = list(list_files(root))
     if not files:
         raise MammoscopeError(f"{root} holds no file")
