@@ -10,10 +10,8 @@ from mammoscope.dicom.elements import refuse, text
 from mammoscope.dicom.frames.facts import GREY, ImageFacts, stated_facts
 from mammoscope.dicom.frames.facts_checks import check_facts
 from mammoscope.dicom.frames.frame import stored_frame
-from mammoscope.dicom.frames.functional_groups import grey_elements
-from mammoscope.dicom.frames.pixels import grey_facts, grey_image, is_plain
+from mammoscope.dicom.frames.greys import film_grey
 from mammoscope.dicom.layout import Layout, open_dicom
-from mammoscope.errors import DicomError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +42,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Film:
-    """raw: stored values, (rows, columns), of 8 or 16 bits. grey: same shape, brighter is denser.
-
-    grey is `raw` itself where nothing stands between the two, as in CBIS-DDSM: a copy of 27 MB in float32 would take
-    twice as long as all the rest of preparing. Else it is float32.
-    """
+    """raw: stored values, (rows, columns), of 8 or 16 bits. grey: same shape, brighter is denser; see film_grey."""
 
     raw: np.ndarray
     header: Header
@@ -78,13 +72,7 @@ def read_film(path: Path) -> Film:
     with open_dicom(path) as layout:
         header, facts = _usable_header(layout, path)
         raw = stored_frame(layout, facts, path, 0)
-    try:
-        grey = grey_facts(grey_elements(layout.dataset, 0, 1, path), header.transfer_syntax)
-        return Film(raw, header, raw if is_plain(grey) else grey_image(raw, grey))
-    except DicomError:
-        raise
-    except Exception as error:  # pydicom's LUT functions trust the file: IndexError, struct.error, ValueError ...
-        refuse("E-GREY", path, f"LUT or window: {type(error).__name__}: {error}", error)
+        return Film(raw, header, film_grey(raw, layout.dataset, facts, path))
 
 
 def _usable_header(layout: Layout, path: Path) -> tuple[Header, ImageFacts]:

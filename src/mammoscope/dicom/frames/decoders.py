@@ -13,7 +13,6 @@ from pydicom.pixels.decoders.base import DecodeRunner
 from pydicom.uid import UID, JPEGTransferSyntaxes, RLELossless
 
 from mammoscope.dicom.frames.facts import ImageFacts
-from mammoscope.dicom.frames.pixels import stored_values
 
 NATIVE: Final = ""  # needs no decoder
 DECODERS: Final = {
@@ -84,7 +83,8 @@ def decode(stream: bytes, facts: ImageFacts, precision: int) -> tuple[np.ndarray
             encapsulate([stream], has_bot=False), index=0, raw=True, decoding_plugin=plugin, **options
         )
     if facts.is_signed and facts.transfer_syntax in JPEGTransferSyntaxes:  # JPEG knows no sign
-        decoded = stored_values(decoded.view(f"u{decoded.itemsize}"), precision, True)
+        unused = decoded.itemsize * 8 - precision
+        decoded = decoded.view(f"i{decoded.itemsize}") << unused >> unused
     return decoded, str(said["photometric_interpretation"])
 
 

@@ -43,6 +43,11 @@ class GreyScale:
     stored_range: tuple[int, int] | None  # what values can be stored; None of floats
     modality_range: tuple[float, float] | None  # what they can become
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether what is shown is what is stored, brighter or darker at most."""
+        return self.modality == Rescale(1.0, 0.0) and not self.vois and not self.is_inverted
+
 
 def grey_scale(dataset: Dataset, facts: ImageFacts, path: Path, n: int) -> GreyScale:
     """Raises: DicomError E-GREY, E-FRAMES."""
@@ -56,14 +61,13 @@ def grey_scale(dataset: Dataset, facts: ImageFacts, path: Path, n: int) -> GreyS
 
 def _grey_scale(dataset: Dataset, facts: ImageFacts, path: Path, n: int) -> GreyScale:
     elements = grey_elements(dataset, n, facts.frames, path)
-    is_big_endian = facts.transfer_syntax == ExplicitVRBigEndian
     low = -(1 << facts.bits_stored - 1) if facts.is_signed else 0
     stored = None if facts.is_float else (low, low + (1 << facts.bits_stored) - 1)
-    luts = _luts(elements, "ModalityLUTSequence", low < 0, is_big_endian, path)
+    luts = _luts(elements, "ModalityLUTSequence", low < 0, facts, path)
     modality = luts[0] if luts else _rescale(elements, path)
     reach = _modality_range(modality, stored)
     is_signed = reach is not None and reach[0] < 0
-    voi_luts = _luts(elements, "VOILUTSequence", is_signed, is_big_endian, path)
+    voi_luts = _luts(elements, "VOILUTSequence", is_signed, facts, path)
     return GreyScale(
         modality=modality,
         vois=(*voi_luts, *_windows(elements, path)),
@@ -142,12 +146,17 @@ def _is_inverted(elements: Dataset, facts: ImageFacts, path: Path) -> bool:
     return shape == "INVERSE" if shape else facts.photometric == "MONOCHROME1"
 
 
-def _luts(elements: Dataset, keyword: str, is_signed: bool, is_big_endian: bool, path: Path) -> list[Lut]:
+def _luts(elements: Dataset, keyword: str, is_signed: bool, facts: ImageFacts, path: Path) -> list[Lut]:
+    """is_signed: whether what is looked up may be negative."""
     items = _present(elements, keyword) or ()
     try:
-        return [
-            read_lut(item.LUTDescriptor, item.LUTData, is_signed=is_signed, is_big_endian=is_big_endian)
-            for item in items
-        ]
+        return [_lut(item, is_signed, facts) for item in items]
     except ValueError as error:
         refuse("E-GREY", path, f"{keyword}: {error}", error)
+
+
+def _lut(item: Dataset, is_signed: bool, facts: ImageFacts) -> Lut:
+    # pydicom reads it by PixelRepresentation where the file leaves it open; of an unsigned picture the file has said so
+    says_signed = item["LUTDescriptor"].VR == "SS" and not facts.is_signed
+    is_big_endian = facts.transfer_syntax == ExplicitVRBigEndian
+    return read_lut(item.LUTDescriptor, item.LUTData, is_signed=is_signed or says_signed, is_big_endian=is_big_endian)

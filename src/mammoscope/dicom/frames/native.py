@@ -31,7 +31,10 @@ def native_frame(stream: BinaryIO, pixels: Pixels, facts: ImageFacts, path: Path
 
 
 def _without_unused_bits(values: np.ndarray, facts: ImageFacts) -> np.ndarray:
-    """As pixels.stored_values, but in place, as the array is nobody else's, and in blocks that stay in a cache."""
+    """Bits above BitsStored carry no meaning (PS3.5 8.1.1; retired overlays lie there): filled with zeros or the sign.
+
+    In place, as the array is nobody else's, and in blocks that stay in a cache.
+    """
     unused = values.itemsize * 8 - facts.bits_stored
     values = values.view(f"i{values.itemsize}") if facts.is_signed else values
     if not unused:

@@ -1,21 +1,42 @@
-"""Grey values, planted and known."""
+"""Grey values of films, planted and known."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from mammoscope.dicom.frames.pixels import grey_facts, grey_image, stored_values
+from mammoscope.dicom.frames.facts import ImageFacts
+from mammoscope.dicom.frames.greys import film_grey
+
+Said = tuple[Dataset, ImageFacts]
 
 
-def facts(bits: int = 12, signed: bool = False, photometric: str = "MONOCHROME2", **elements: object) -> Dataset:
+def facts(bits: int = 12, signed: bool = False, photometric: str = "MONOCHROME2", **elements: object) -> Said:
     d = Dataset()
-    d.file_meta = FileMetaDataset()
-    d.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    d.BitsStored, d.PixelRepresentation, d.PhotometricInterpretation = bits, int(signed), photometric
     for keyword, value in elements.items():
         setattr(d, keyword, value)
-    return grey_facts(d, ExplicitVRLittleEndian)
+    return d, ImageFacts(
+        rows_px=1,
+        columns_px=4,
+        frames=1,
+        samples_per_pixel=1,
+        bits_allocated=16,
+        bits_stored=bits,
+        high_bit=bits - 1,
+        is_signed=signed,
+        is_float=False,
+        photometric=photometric,
+        planar_configuration=None,
+        transfer_syntax=ExplicitVRLittleEndian,
+        sop_class="",
+        modality="MG",
+    )
+
+
+def grey_image(pixels: np.ndarray, said: Said) -> np.ndarray:
+    return film_grey(pixels, *said, Path("film"))
 
 
 def lut(first: int, values: list[int], depth: int) -> Dataset:
@@ -71,22 +92,23 @@ def test_voi_lut_of_any_depth_and_length(depth):
     """4096 entries of 8 bit: pydicom alone wraps the index."""
     entries = [min(i // 16, 2**depth - 1) for i in range(4096)]
     image = grey_image(RAMP, facts(VOILUTSequence=[lut(0, entries, depth)]))
-    assert image.tolist() == [[0, 62, 125, 255]]
+    np.testing.assert_allclose(image, np.array([[0, 62, 125, 255]]) * 4095 / (2**depth - 1), rtol=1e-6)
 
 
 def test_voi_lut_clips_at_its_ends_and_may_start_anywhere():
     entries = [10, 20, 30]
-    assert grey_image(RAMP, facts(VOILUTSequence=[lut(1000, entries, 8)])).tolist() == [[10, 10, 30, 30]]
+    image = grey_image(RAMP, facts(VOILUTSequence=[lut(1000, entries, 8)]))
+    np.testing.assert_allclose(image, np.array([[10, 10, 30, 30]]) * 4095 / 255, rtol=1e-6)
     signed = np.array([[-3, -2, -1, 5]], np.int16)
     image = grey_image(signed, facts(signed=True, VOILUTSequence=[lut(-2, entries, 8)]))
-    assert image.tolist() == [[10, 10, 20, 30]]
+    np.testing.assert_allclose(image, np.array([[10, 10, 20, 30]]) * 4095 / 255 - 2048, rtol=1e-6)
 
 
 def test_voi_lut_wins_over_a_window_and_follows_the_rescale():
     both = facts(
         VOILUTSequence=[lut(0, [7, 8, 9], 8)], WindowCenter=100, WindowWidth=50, RescaleSlope=0.001, RescaleIntercept=0
     )
-    assert grey_image(RAMP, both).tolist() == [[7, 8, 9, 9]]
+    np.testing.assert_allclose(grey_image(RAMP, both), np.array([[7, 8, 9, 9]]) * 4.095 / 255, rtol=1e-6)
 
 
 def test_modality_lut_with_a_negative_first_value():
@@ -95,10 +117,11 @@ def test_modality_lut_with_a_negative_first_value():
 
 
 def test_modality_lut_then_window_then_inversion():
-    chain = facts(ModalityLUTSequence=[lut(0, list(range(0, 4096 * 4, 4)), 16)], WindowCenter=8000, WindowWidth=8000)
-    bright = grey_image(RAMP, chain)
-    chain.PhotometricInterpretation = "MONOCHROME1"
-    np.testing.assert_allclose(grey_image(RAMP, chain), 65535 - bright, atol=0.01)
+    chain = {
+        "ModalityLUTSequence": [lut(0, list(range(0, 4096 * 4, 4)), 16)], "WindowCenter": 8000, "WindowWidth": 8000,
+    }  # fmt: skip
+    bright = grey_image(RAMP, facts(**chain))
+    np.testing.assert_allclose(grey_image(RAMP, facts(photometric="MONOCHROME1", **chain)), 65535 - bright, atol=0.01)
 
 
 def test_rescale_keeps_sixteen_bits_apart():
@@ -108,8 +131,18 @@ def test_rescale_keeps_sixteen_bits_apart():
     assert len(np.unique(grey_image(pixels, facts(bits=16, photometric="MONOCHROME1")))) == 65536
 
 
-def test_stored_values_leave_their_input_alone():
-    container = np.array([[0xF001]], np.uint16)
-    assert stored_values(container, 12, is_signed=False).tolist() == [[1]]
-    assert container.tolist() == [[0xF001]]
-    assert stored_values(np.array([[0xFF]], np.uint8), 8, is_signed=True).tolist() == [[-1]]
+def test_nothing_is_copied_where_nothing_is_changed():
+    assert grey_image(RAMP, facts()) is RAMP
+    assert grey_image(RAMP, facts(RescaleSlope=1, RescaleIntercept=0)) is RAMP
+
+
+def test_an_inverse_presentation_is_inverted_once():
+    inverse = grey_image(RAMP, facts(photometric="MONOCHROME1", PresentationLUTShape="INVERSE"))
+    assert inverse.tolist() == [[4095, 3095, 2095, 0]]
+
+
+def test_a_large_film_and_a_small_one_have_the_same_levels():
+    window = {"WindowCenter": 1500.5, "WindowWidth": 1001, "RescaleSlope": 2, "RescaleIntercept": -7}
+    large = grey_image(np.tile(RAMP, (20_000, 1)), facts(**window))
+    assert large.dtype == np.float32
+    np.testing.assert_array_equal(large, np.tile(grey_image(RAMP, facts(**window)), (20_000, 1)))
