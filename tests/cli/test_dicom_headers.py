@@ -1,6 +1,7 @@
 """`mammoscope dicom headers`: what it says, writes and refuses."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 
 from mammoscope.cli.__main__ import _main
 from mammoscope.dicom.codes import CODES
-from mammoscope.dicom.write import FilmHeader, write_film
+from mammoscope.dicom.write import write_film
 from mammoscope.errors import MammoscopeError
-from mammoscope.vocabulary import Laterality, View
+
+from ..films import CROP
 
 
 @pytest.fixture
@@ -21,11 +23,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Callable[...
     for number in (1, 2):
         path = tmp_path / "tree" / f"{number}.dcm"
         path.parent.mkdir(exist_ok=True)
-        header = FilmHeader(
-            patient_id=f"P{number}", study_uid="1.2.1", series_uid=f"1.2.2.{number}", sop_uid=f"1.2.3.{number}",
-            description="full mammogram images", instance_number=number, laterality=Laterality.left, view=View.CC,
-            study_date="20160720", study_time="101112", content_date="20160720", content_time="101112", site="79356302",
-        )  # fmt: skip
+        header = replace(
+            CROP,
+            patient_id=f"P{number}",
+            study_uid="1.2.1",
+            series_uid=f"1.2.2.{number}",
+            sop_uid=f"1.2.3.{number}",
+            study_time="101112",
+        )
         write_film(path, np.zeros((2, 2), np.uint16), header)
     (tmp_path / "tree" / "notes.txt").write_text("no DICOM")
 

@@ -5,25 +5,11 @@ import pydicom
 import pytest
 
 from mammoscope.dicom.read import read_header, read_pixels
-from mammoscope.dicom.write import FilmHeader, rewrite, rewrite_compressed, rewrite_pixels, write_film
+from mammoscope.dicom.write import rewrite, rewrite_compressed, rewrite_pixels, write_film
 from mammoscope.errors import DicomError
-from mammoscope.vocabulary import Laterality, View
 
-HEADER = FilmHeader(
-    patient_id="Mass-Training_P_00001_LEFT_CC_1",
-    study_uid="2.25.1",
-    series_uid="2.25.2",
-    sop_uid="2.25.3",
-    description="cropped images",
-    instance_number=1,
-    laterality=Laterality.left,
-    view=View.CC,
-    study_date="20160720",
-    study_time="214643",
-    content_date="20160414",
-    content_time="121703.122000",
-    site="43352602",
-)
+from ..films import CROP
+
 # What differs from picture to picture; all the rest of a real file's header has to be equal.
 OWN = {"SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Rows", "Columns", "PixelData"} | {
     "SmallestImagePixelValue",
@@ -35,7 +21,7 @@ OWN = {"SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Rows", "Colum
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (8, 6)])
 def test_pixels_come_back(tmp_path: Path, dtype: type, shape: tuple[int, int]):
     pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
-    write_film(tmp_path / "1-1.dcm", pixels, HEADER)
+    write_film(tmp_path / "1-1.dcm", pixels, CROP)
     read = pydicom.dcmread(tmp_path / "1-1.dcm")
     np.testing.assert_array_equal(read.pixel_array, pixels)
     assert read.pixel_array.dtype == dtype
@@ -47,15 +33,15 @@ def test_pixels_come_back(tmp_path: Path, dtype: type, shape: tuple[int, int]):
 
 def test_big_endian_arrays_are_turned(tmp_path: Path):
     pixels = np.array([[1, 256], [65535, 7]], dtype=">u2")
-    write_film(tmp_path / "x.dcm", pixels, HEADER)
+    write_film(tmp_path / "x.dcm", pixels, CROP)
     np.testing.assert_array_equal(pydicom.dcmread(tmp_path / "x.dcm").pixel_array, pixels)
 
 
 def test_header_equals_that_of_the_real_file(tmp_path: Path, shared: Path):
-    folder = shared / "data/cbis_ddsm/dicom_sample/CBIS-DDSM" / HEADER.patient_id
+    folder = shared / "data/cbis_ddsm/dicom_sample/CBIS-DDSM" / CROP.patient_id
     (path,) = folder.rglob("*.dcm")
     real = pydicom.dcmread(path)
-    write_film(tmp_path / "x.dcm", np.zeros((4, 4), np.uint16), HEADER)
+    write_film(tmp_path / "x.dcm", np.zeros((4, 4), np.uint16), CROP)
     ours = pydicom.dcmread(tmp_path / "x.dcm")
     assert set(ours.keys()) == set(real.keys())
     for element in real:
@@ -73,7 +59,7 @@ def test_header_equals_that_of_the_real_file(tmp_path: Path, shared: Path):
     "name", sorted({"PixelSpacing", "ViewPosition", "ImageLaterality", "WindowCenter", "PatientAge"})
 )
 def test_what_the_real_files_lack_stays_absent(tmp_path: Path, name: str):
-    write_film(tmp_path / "x.dcm", np.zeros((4, 4), np.uint16), HEADER)
+    write_film(tmp_path / "x.dcm", np.zeros((4, 4), np.uint16), CROP)
     assert name not in pydicom.dcmread(tmp_path / "x.dcm")
 
 
@@ -82,14 +68,14 @@ def test_what_the_real_files_lack_stays_absent(tmp_path: Path, name: str):
 )
 def test_other_arrays_are_refused_and_leave_nothing(tmp_path: Path, pixels: np.ndarray):
     with pytest.raises(TypeError, match="uint8 or uint16"):
-        write_film(tmp_path / "x.dcm", pixels, HEADER)
+        write_film(tmp_path / "x.dcm", pixels, CROP)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
     path = tmp_path / "1-1.dcm"
-    write_film(path, np.arange(12, dtype=np.uint16).reshape(3, 4), HEADER)
+    write_film(path, np.arange(12, dtype=np.uint16).reshape(3, 4), CROP)
     return path
 
 
@@ -103,7 +89,7 @@ def test_an_element_is_rewritten_and_nothing_else(written: Path):
         "2.25.4",
         "2.25.4",
     )
-    rewrite(written, Laterality="L", SOPInstanceUID=HEADER.sop_uid)
+    rewrite(written, Laterality="L", SOPInstanceUID=CROP.sop_uid)
     assert written.read_bytes() == before
 
 
@@ -113,7 +99,7 @@ def test_pixels_are_rewritten_with_what_says_their_shape(written: Path):
     read, header = read_pixels(written)
     np.testing.assert_array_equal(read, pixels)
     assert (header.rows_px, header.columns_px, header.bits_allocated) == (1, 3, 8)
-    assert (header.sop_uid, header.patient_id) == (HEADER.sop_uid, HEADER.patient_id)
+    assert (header.sop_uid, header.patient_id) == (CROP.sop_uid, CROP.patient_id)
 
 
 def test_a_stream_takes_the_place_of_pixels_whatever_it_is(written: Path):

@@ -12,30 +12,15 @@ import numpy as np
 import pytest
 
 from mammoscope.cli.__main__ import main
-from mammoscope.dicom.write import FilmHeader, write_film
+from mammoscope.dicom.write import write_film
 from mammoscope.errors import MammoscopeError
 from mammoscope.jobs import dicom_nifti
 from mammoscope.jobs.dicom_nifti import COMPLETE, NOTHING, PARTIAL, convert
-from mammoscope.vocabulary import Laterality, View
 
 from ..dicom.volumes.stacks import OBLIQUE, SERIES, assert_same_in_world, multiframe, noise, write, write_series
+from ..films import CROP
 
 SMALL = replace(OBLIQUE, stored=noise(3, 4, 5))
-FILM = FilmHeader(
-    patient_id="Mass-Training_P_00001_LEFT_MLO",
-    study_uid="1.2",
-    series_uid="1.2.3",
-    sop_uid="1.2.3.4",
-    description="full mammogram images",
-    instance_number=1,
-    laterality=Laterality.left,
-    view=View.MLO,
-    study_date="20160720",
-    study_time="112233",
-    content_date="20160720",
-    content_time="112233",
-    site="12345678",
-)
 
 
 @pytest.fixture
@@ -60,7 +45,7 @@ def test_a_tree_of_everything(tmp_path: Path, said: list[str]):
     tomo.SeriesInstanceUID = "1.2.77"
     write(root / "tomo.dcm", tomo)
     write_series(root / "gap", OBLIQUE, [0, 1, 3], edit=renamed("1.2.88"))
-    write_film(root / "film.dcm", np.zeros((4, 5), np.uint16), FILM)
+    write_film(root / "film.dcm", np.zeros((4, 5), np.uint16), CROP)
     (root / "broken.dcm").write_bytes((root / "a" / "001.dcm").read_bytes()[:-7])
     (root / "text.dcm").write_text("no DICOM")
     (root / "notes.txt").write_text("of a person")
@@ -81,7 +66,7 @@ def test_a_tree_of_everything(tmp_path: Path, said: list[str]):
 def test_a_whole_tree_is_complete_films_notwithstanding(tmp_path: Path, said: list[str]):
     root, out = tmp_path / "tree", tmp_path / "out"
     write_series(root / "a", SMALL)
-    write_film(root / "film.dcm", np.zeros((4, 5), np.uint16), FILM)
+    write_film(root / "film.dcm", np.zeros((4, 5), np.uint16), CROP)
     assert convert(root, out) == COMPLETE
     image = nibabel.load(out / f"{SERIES}.nii.gz")
     assert_same_in_world(SMALL.values, SMALL.affine_ras, np.asanyarray(image.dataobj), image.affine)
@@ -91,7 +76,7 @@ def test_a_whole_tree_is_complete_films_notwithstanding(tmp_path: Path, said: li
 def test_films_alone_are_nothing(tmp_path: Path, said: list[str]):
     for name in ("1.dcm", "2.dcm"):
         (tmp_path / "tree").mkdir(exist_ok=True)
-        write_film(tmp_path / "tree" / name, np.zeros((4, 5), np.uint16), FILM)
+        write_film(tmp_path / "tree" / name, np.zeros((4, 5), np.uint16), CROP)
     assert convert(tmp_path / "tree", tmp_path / "out") == NOTHING
     assert said[0] == "E-NO-GEOMETRY 1.dcm has no place in the patient's space, nor have 1 more of its series"
 
