@@ -28,11 +28,11 @@ _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _SHEET_STYLE: Final = """
 .panel{background:#0e1013;color:#f2f4f6;border:0}
 .panel h2{margin:0 0 10px;font-size:17px;overflow-wrap:anywhere}
-.row{display:grid;grid-template-columns:1fr 1fr;gap:6px;margin-bottom:8px}
-.slot{min-width:0}
+.row{display:grid;grid-template-columns:1fr 1fr;gap:0 6px;margin-bottom:8px}
+.slot{min-width:0;display:grid;grid-row:span 3;grid-template-rows:subgrid}
 .slot .film{background:#000;display:flex;min-height:120px}
 .slot.right .film{justify-content:flex-end}.slot.middle .film{justify-content:center}
-.film.none{height:100%;align-items:center;color:#5a6470;font-size:12.5px}
+.film.none{align-items:center;color:#5a6470;font-size:12.5px}
 .film img{display:block;max-width:100%;height:auto}
 .slot p{font-size:12.5px;color:#9aa4af;margin:4px 0;overflow-wrap:anywhere}
 .slot p b{color:#f2f4f6}
