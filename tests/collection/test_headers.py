@@ -74,7 +74,7 @@ def test_duckdb_reads_it_with_its_types(instance: Instance, tmp_path: Path):
     d, item = Dataset(), Dataset()
     item.CodeValue = "R-10242"
     d.ViewCodeSequence = [item]
-    d.private_block(0x0013, "CTP", create=True).add_new(0x10, "UN", b"CBIS")
+    d.private_block(0x0013, "OWN", create=True).add_new(0x10, "UN", b"CBIS")
     instance("a", d, StudyDate="20200229", StudyTime="101112.5", PatientWeight="70.50", ImageType=["A", "B"], Rows=12)
     made(tmp_path)
     table = str(tmp_path / "t.parquet")
@@ -82,7 +82,7 @@ def test_duckdb_reads_it_with_its_types(instance: Instance, tmp_path: Path):
     assert {name: types[name] for name in ("StudyDate", "StudyTime", "PatientWeight", "ImageType", "Rows")} == {
         "StudyDate": "DATE", "StudyTime": "TIME", "PatientWeight": "DOUBLE", "ImageType": "VARCHAR[]", "Rows": "BIGINT",
     }  # fmt: skip
-    query = f"""select PatientWeight_original, "ViewCodeSequence[0].CodeValue", "(0013,xx10)[CTP]", StudyDate + 1
+    query = f"""select PatientWeight_original, "ViewCodeSequence[0].CodeValue", "(0013,xx10)[OWN]", StudyDate + 1
         from '{table}' where ImageType[2] = 'B'"""
     ((original, code, private, following),) = duckdb.sql(query).fetchall()
     assert (original, code, private, str(following)[:10]) == ("70.50", "R-10242", b"CBIS", "2020-03-01")

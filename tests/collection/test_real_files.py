@@ -120,7 +120,7 @@ def test_the_real_crops(shared: Path, tmp_path: Path):
     assert len(rows) == 9
     for row in rows:
         assert (row["Modality"], row["ConversionType"], row["SeriesDescription"]) == ("MG", "WSD", "cropped images")
-        assert row["(0013,xx10)[CTP]"] == b"CBIS-DDSM "
+        assert row["(0013,xx10)[CTP]"] == "CBIS-DDSM"
         assert row["PatientOrientation"] in ("CC", "MLO")
         assert row["Laterality"] in ("L", "R")
         assert row["LargestImagePixelValue"] == 65535

@@ -26,12 +26,15 @@ from mammoscope.errors import DicomError
 MAX_INFLATED_BYTES: Final = 1 << 27  # of a deflated file: half a megabyte can unfold to half a gigabyte
 MAX_VALUE_BYTES: Final = 1 << 24  # a longer value stays in the file: pixels apart, nothing that we read is as long
 MAX_HEADER_BYTES: Final = 1 << 26  # of all elements but the pixels
-MAX_ELEMENTS: Final = 200_000  # of one file, with items: a volume of thousands of frames has a hundred thousand
+MAX_ELEMENTS: Final = 250_000  # of one file: a volume of thousands of frames has a hundred thousand
+ITEM_ELEMENTS: Final = 5  # as so many of them an item counts beside what it holds: pydicom takes as long
 
 ANY_PIXELS: Final = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))  # of floats, of doubles, of whole numbers
 UNDEFINED: Final = 0xFFFFFFFF
 IMPLICIT: Final = ("", ImplicitVRLittleEndian)  # the default transfer syntax (PS3.5 10.1)
 _PIECE_BYTES: Final = 1 << 20
+_HEAD_BYTES: Final = 8  # which pydicom reads at once of each element and item
+_ITEM_STARTS: Final = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # of little and of big endian
 
 Elements = Mapping[int, RawDataElement | DataElement]  # by tag, as pydicom keeps them: nearly all of them unconverted
 
@@ -143,18 +146,20 @@ class _Nested(Exception):
 class LimitedStream:
     """A stream that gives no more than a header may have, and costs a tenth of the time.
 
-    Eight bytes are an element, of three hundred bytes in memory, and half a megabyte can unfold to ten million of them.
+    Eight bytes are an element or an item, of three hundred bytes in memory and more, and half a megabyte can unfold to
+    ten million of them.
     """
 
     def __init__(self, stream: BinaryIO, path: Path):
-        self._reads, self._bytes, self._path = 2 * MAX_ELEMENTS, MAX_HEADER_BYTES, path  # of head and value
+        self._elements, self._bytes, self._path = MAX_ELEMENTS, MAX_HEADER_BYTES, path
         self._read, self.seek, self.tell = stream.read, stream.seek, stream.tell
 
     def read(self, size: int = -1) -> bytes:
         data = self._read(size)
-        self._reads -= 1
+        if size == _HEAD_BYTES:
+            self._elements -= ITEM_ELEMENTS if data[:4] in _ITEM_STARTS else 1
         self._bytes -= len(data)
-        _check_left(self._reads, self._bytes, self._path)
+        _check_left(self._elements, self._bytes, self._path)
         return data
 
 

@@ -18,11 +18,11 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_sequence
 from pydicom.tag import BaseTag
 
-from mammoscope.dicom.elements import MAX_ELEMENTS, UNDEFINED, LimitedStream
+from mammoscope.dicom.elements import ITEM_ELEMENTS, MAX_ELEMENTS, UNDEFINED, LimitedStream
 from mammoscope.errors import DicomError
 
 MAX_DEPTH: Final = 32  # of sequences within each other; the standard's own need 9
-_LONG_BYTES: Final = 1 << 20  # a sequence that is longer may hold more elements than are allowed
+_LONG_BYTES: Final = 1 << 18  # a sequence that is longer may hold more items than are allowed
 
 Step = tuple[BaseTag, int]  # a sequence, and which of its items, from 0
 
@@ -117,7 +117,7 @@ def _walk_into(place: Place, left: list[int], file: str) -> Iterator[Place]:
     if place.depth == MAX_DEPTH:
         raise DicomError("E-NESTED", file, f"sequences within sequences, deeper than the {MAX_DEPTH} allowed")
     items = _items(place, file)
-    _take(len(items), left, file)
+    _take(ITEM_ELEMENTS * len(items), left, file)
     for number, item in enumerate(items):
         yield from _walk(item, (*place.steps, (place.tag, number)), left, file)
 

@@ -45,7 +45,7 @@ def test_elements_sequences_private_blocks_and_overlays(tmp_path: Path, syntax: 
         "PatientName": "Doe^Jane",
         "PatientWeight": 70.5,
         "(0013,0010)": "CTP",
-        "(0013,xx10)[CTP]": b"CBIS-DDSM ",
+        "(0013,xx10)[CTP]": "CBIS-DDSM",
         "FrameIncrementPointer": "(0018,1063)",
         "Rows": 12,
         "PixelSpacing": [0.07, 0.07],
@@ -59,7 +59,7 @@ def test_elements_sequences_private_blocks_and_overlays(tmp_path: Path, syntax: 
         "SH",
     )
     assert told["TransferSyntaxUID"] == ("(0002,0010)", "UI")
-    assert told["(0013,xx10)[CTP]"] == ("(0013,xx10)", "UN")
+    assert told["(0013,xx10)[CTP]"] == ("(0013,xx10)", "LO")
     assert row.facts["StudyDate"] == "2024-02-29"
     assert row.facts["PixelSpacing"] == "0.07\\0.07"
 

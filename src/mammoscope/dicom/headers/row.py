@@ -47,6 +47,8 @@ _FACT_OF: Final[Mapping[int, str]] = {tag_for_keyword(keyword): keyword for keyw
 _DEFAULT: Final = ("iso8859",)
 _SIGNED: Final = b"\1\0"
 _MOST_REMEMBERED: Final = 65_536  # elements
+# TCIA's tool leaves project, trial, site and its number, in files that mostly give no VR; pydicom does not know them
+_CTP: Final = {("CTP", 0x0013, element): "LO" for element in (0x10, 0x11, 0x12, 0x13)}
 _META: Final = Dataset()  # that holds what has no private blocks and no sequences
 
 
@@ -239,7 +241,7 @@ def _vr(tag: BaseTag, stored: str | None, creator: str, is_signed: bool) -> str:
 def _dictionary_vr(tag: BaseTag, creator: str) -> str:
     try:
         if creator:
-            return private_dictionary_VR(tag, creator)
+            return _CTP.get((creator, tag.group, tag.elem & 0xFF)) or private_dictionary_VR(tag, creator)
         if not tag.is_private:
             return dictionary_VR(tag)  # overlays and curves, too
     except KeyError:
