@@ -65,6 +65,17 @@ def test_results_in_order_and_few_tasks_asked_for():
         assert list(results) == list(range(1, 100))
 
 
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_several_tasks_at_once_are_given_back_one_by_one(at_once: int):
+    asked: list[int] = []
+    with open_pool(2) as pool:
+        tasks = (asked.append(n) or n for n in range(50))  # type: ignore[func-returns-value]
+        results = pool.map(slow_if_even, tasks, at_once=at_once)
+        assert next(results) == 0
+        assert len(asked) == min(50, at_once * (2 * AHEAD + 1))
+        assert list(results) == list(range(1, 50))
+
+
 def test_forked_where_there_is_no_other_thread_else_spawned():
     with open_pool(2) as pool:
         assert set(pool.map(started, range(4))) == {"forked"}
