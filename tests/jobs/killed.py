@@ -1,6 +1,5 @@
 """Trainings that are killed, from outside or by a planted moment, in processes that have torch loaded already."""
 
-import multiprocessing
 import os
 import signal
 import time
@@ -11,6 +10,8 @@ from typing import Any
 
 from mammoscope.config import TrainConfig
 
+from ..fork_server import SERVER
+
 MOMENTS = {  # what is called then
     "step": ("mammoscope.training.loop", "to_inputs"),
     "state": ("mammoscope.training.state", "save_file"),
@@ -20,13 +21,11 @@ MOMENTS = {  # what is called then
     "registered": ("mammoscope.jobs.registration", "say"),
     "finished": ("mammoscope.jobs.train", "drop_state"),
 }
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["mammoscope.jobs.train", "tests.jobs.killed"])
 
 
 def train_until(config: TrainConfig, moment: str, count: int) -> None:
     """Trains, and is killed at the count-th call (from 1) of what MOMENTS names. Fails if it never came to that."""
-    process = _processes.Process(target=_train_and_die, args=(config, moment, count))
+    process = SERVER.Process(target=_train_and_die, args=(config, moment, count))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL, f"{moment} {count}: exit {process.exitcode}"
@@ -34,7 +33,7 @@ def train_until(config: TrainConfig, moment: str, count: int) -> None:
 
 def train_for(config: TrainConfig, seconds: float) -> bool:
     """Trains, and is killed from outside after so long; whether it was still at it."""
-    process = _processes.Process(target=_train, args=(config,))
+    process = SERVER.Process(target=_train, args=(config,))
     process.start()
     process.join(seconds)
     process.kill()
@@ -44,7 +43,7 @@ def train_for(config: TrainConfig, seconds: float) -> bool:
 
 def timed(config: TrainConfig) -> float:
     """Seconds that a whole training takes in such a process, once there is one that has loaded torch."""
-    first = _processes.Process(target=int)
+    first = SERVER.Process(target=int)
     first.start()
     first.join()
     started = time.perf_counter()

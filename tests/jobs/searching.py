@@ -1,13 +1,12 @@
 """Commands that search, as `python train.py -m ...` runs them, in processes that have torch loaded already."""
 
-import multiprocessing
 import os
 import signal
 import sys
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["mammoscope.jobs.searching", "mammoscope.jobs.sweep", "tests.jobs.searching"])
+from ..fork_server import SERVER
 
 SMALL = (  # trials of a second
     "store.workers=1",
@@ -32,8 +31,8 @@ def small(phantom_root: Path, store_root: Path, home: Path, *overrides: str) -> 
     return ["search=quick", *places, *SMALL, *overrides]
 
 
-def start(overrides: list[str], printed: Path, *, multirun: bool = True) -> multiprocessing.process.BaseProcess:
-    process = _processes.Process(target=_command, args=(["-m"] if multirun else [], overrides, printed))
+def start(overrides: list[str], printed: Path, *, multirun: bool = True) -> BaseProcess:
+    process = SERVER.Process(target=_command, args=(["-m"] if multirun else [], overrides, printed))
     process.start()
     return process
 

@@ -4,13 +4,13 @@ A fork of pytest itself stands still in GP's first sum once a test before it has
 a fork); a fresh interpreter for each of the kills takes minutes in imports.
 """
 
-import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
 
+from tests.fork_server import SERVER
 from toy import work
 
 from mammoscope.search.plan import Plan
@@ -18,13 +18,10 @@ from mammoscope.search.search import Search
 from mammoscope.search.storage import open_storage
 from mammoscope.search.trials import Result
 
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["__main__", "mammoscope.search.search", "torch"])
-
 
 def started(job: Callable[..., object], *args: object) -> ForkServerProcess:
     """A child that does the job and nothing else."""
-    child = _SERVER.Process(target=job, args=args)
+    child = SERVER.Process(target=job, args=args)
     child.start()
     return child
 

@@ -61,8 +61,6 @@ class Sweep:
         self._context, self._config, self._composer = hydra_context, config, composer
 
     def run(self, arguments: list[str]) -> None:
-        from mammoscope.jobs.searching import conduct  # late: --help and --cfg need neither MLflow nor torch
-
         compositions = Compositions(self._context, self._config, self._composer)
         setting = understood(self._context, self._config, self._composer, compositions, arguments)
         _try_one(compositions, setting)
@@ -76,6 +74,8 @@ class Sweep:
                 "hydra/launcher=submitit_slurm: no srun is on this machine's PATH; allowed: on a cluster's login node, "
                 "or hydra/launcher=joblib or submitit_local here"
             )
+
+        from mammoscope.jobs.searching import conduct  # late: what is refused above needs neither MLflow nor torch
 
         def work(workers: int) -> None:
             self._launch(setting, arguments, workers)
