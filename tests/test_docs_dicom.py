@@ -33,3 +33,7 @@ def test_every_command_runs_as_it_is_written(tmp_path: Path):
     names = {path.name for path in tmp_path.iterdir()}
     assert {"film.png", "patient.png", "sheet-001.html", "plain", "table.census.parquet", "clean"} <= names
     assert len(list((tmp_path / "volumes").glob("*.nii.gz"))) == 1
+    (script,) = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    script += "\nassert film.raw.shape == picture.shape\nassert warnings == ['W-VM']\n"
+    script += "assert 'Modality' in names\nassert 'PatientID' in identifying\nassert result.rows == 101\n"
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True)
