@@ -4,9 +4,12 @@ Folders that cannot be listed and links that lead nowhere are said, too.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,38 +34,55 @@ def list_files(root: Path, seen: Seen | None = None) -> Iterator[ListedFile]:
 
     seen: of the trees that were listed before this one; the folders of this one are added.
 
-    One folder at a time is in memory, and one number for each folder that was seen.
+    One folder's files at a time are in memory, and the folders' paths. Only links lead in circles, so only where there
+    are any, or other trees, is it asked which folder is which: that is a third of the time.
     """
-    top, links = os.path.abspath(root), list[str]()
-    seen = set() if seen is None else seen
-    yield from _list(top, "", seen, links)
+    top, folders, links = os.path.abspath(root), list[str](), list[str]()
+    yield from _list(top, "", seen, folders, links)
+    if seen is None and links:
+        seen = set(_identities(top, folders))
     for link in links:  # grows as it goes; last: a folder keeps its own path where a link leads to it, too
-        yield from _list(top, link, seen, links)
+        yield from _list(top, link, seen, folders, links)
 
 
-def _list(root: str, start: str, seen: Seen, links: list[str]) -> Iterator[ListedFile]:
-    """A folder's files, then what is in its folders; links to folders are added to the list."""
+def _identities(root: str, folders: Sequence[str]) -> Iterator[tuple[int, int]]:
+    for below in folders:
+        with suppress(OSError):  # gone since it was listed
+            yield _identity(root, below)
+
+
+def _identity(root: str, below: str) -> tuple[int, int]:
+    status = os.stat(f"{root}/{below}")
+    return status.st_dev, status.st_ino
+
+
+def _list(root: str, start: str, seen: Seen | None, folders: list[str], links: list[str]) -> Iterator[ListedFile]:
+    """A folder's files, then what is in its folders; folders that are listed, and links to some, go to the lists."""
     pending = [start]
     while pending:
         below = pending.pop()
         try:
-            status = os.stat(os.path.join(root, below))
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            with os.scandir(os.path.join(root, below)) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
+            if seen is not None:
+                if (identity := _identity(root, below)) in seen:
+                    continue
+                seen.add(identity)
+            with os.scandir(f"{root}/{below}") as listing:
+                entries = sorted(listing, key=_name)
         except OSError as error:
             yield ListedFile(below or ".", -1, -1, f"the folder cannot be listed: {error.strerror or error}")
             continue
-        folders = list[str]()
+        folders.append(below)
+        inner = list[str]()
         for entry in entries:
             path = f"{below}/{entry.name}" if below else entry.name
             if _is_folder(entry):
-                (links if entry.is_symlink() else folders).append(path)
+                (links if entry.is_symlink() else inner).append(path)
             else:
                 yield _file(entry, path)
-        pending.extend(reversed(folders))
+        pending.extend(reversed(inner))
+
+
+_name: Final = attrgetter("name")
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

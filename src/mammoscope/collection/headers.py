@@ -16,7 +16,6 @@ from mammoscope.collection.census import write_census
 from mammoscope.collection.files import check_root
 from mammoscope.collection.merge import Merge, merged_schema, reduce_shards
 from mammoscope.collection.reading import Progress, Step, drop_of_others, keep_valid, read_into_shards, spool_files
-from mammoscope.collection.shards import shards_in
 from mammoscope.collection.tables import Outputs, outputs_of, put_in_place, write_parts
 from mammoscope.dicom.headers.selection import Selection
 from mammoscope.errors import MammoscopeError
@@ -69,10 +68,10 @@ def headers_table(
         drop_of_others(unfinished, root, selection)
         listing = spool_files(root, unfinished, progress)
         kept = keep_valid(unfinished, listing.states)
-        read_into_shards(root, unfinished, listing, kept, selection, pool, progress)
+        shards = read_into_shards(root, unfinished, listing, kept, selection, pool, progress)
         with progress("sorting rows") as step:
-            shards = reduce_shards(shards_in(unfinished), unfinished, step)
-            parts = write_parts(Merge(shards, merged_schema(shards)), unfinished, len(listing.states), step)
+            few = reduce_shards(shards, unfinished, step)
+            parts = write_parts(Merge(few, merged_schema(few)), unfinished, len(listing.states), step)
         with progress("census") as step:
             write_census(parts, pool, step)
         with progress("anomalies") as step:

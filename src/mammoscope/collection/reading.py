@@ -38,7 +38,7 @@ def drop_of_others(unfinished: Path, root: Path, selection: Selection) -> None:
         with written_whole(plan) as temporary:
             temporary.write_text(asked)
     for path in (*unfinished.glob(".*"), *unfinished.glob("level*")):
-        path.unlink()
+        path.unlink(missing_ok=True)  # a process that outlived its command for a moment may have renamed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,12 @@ def keep_valid(unfinished: Path, states: "array[int]") -> set[int]:
 
 def read_into_shards(
     root: Path, unfinished: Path, listed: Listing, kept: set[int], selection: Selection, pool: Pool, progress: Progress
-) -> None:
+) -> list[Path]:
+    """All shards that the table is made of, those of earlier commands too."""
     total, done = len(listed.states), len(kept)
     size = max(_FEWEST_FILES, min(_MOST_FILES, -(-(total - done) // (pool.workers * 4))))
-    before = shards_in(unfinished)
-    first = int(before[-1].name.partition("-")[0]) + 1 if before else 0
+    shards = list(shards_in(unfinished))
+    first = int(shards[-1].name.partition("-")[0]) + 1 if shards else 0
 
     files = (file for file in listed.files() if not kept or state_of(file) not in kept)
     tasks = (
@@ -101,8 +102,10 @@ def read_into_shards(
     with progress("reading headers") as step:
         step(done, total)
         for shard in pool.map(read_shard, tasks):
-            done += shard.rows + shard.rejects
+            shards += shard.written
+            done += shard.files
             step(done, total)
+    return shards
 
 
 def _chunks(files: Iterator[ListedFile], size: int) -> Iterator[tuple[ListedFile, ...]]:

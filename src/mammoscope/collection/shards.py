@@ -68,8 +68,8 @@ class ShardTask:
 
 @dataclass(frozen=True, slots=True)
 class ShardDone:
-    rows: int
-    rejects: int
+    files: int
+    written: tuple[Path, ...]
 
 
 def state_of(file: ListedFile) -> int:
@@ -83,21 +83,29 @@ def printable(path: str) -> str:
 
 
 def read_shard(task: ShardTask) -> ShardDone:
-    """Reads the files and writes them as one shard, or as several where they hold very much."""
-    reader, shard, part, rejects = _reader(task.selection), _Shard(), 0, 0
+    """Reads the files and writes them as one shard, or as several where they hold very much.
+
+    They bear this process's number: one whose command was killed may be at it for a moment, beside the next command's.
+    """
+    reader, shard, written = _reader(task.selection), _Shard(), list[Path]()
+
+    def write() -> None:
+        path = task.folder / f"{task.number:08}-{len(written)}-{os.getpid()}.arrow"
+        if shard.write(path):
+            written.append(path)
+
     for file in task.files:
         try:
             if file.fault is not None:
                 raise DicomError("E-UNREADABLE", file.path, file.fault)
             shard.add(file, reader.read(Path(task.root, file.path)))
         except DicomError as error:
-            rejects += 1
             shard.reject(file, error)
         if shard.cells > MOST_CELLS:
-            shard.write(task.folder / f"{task.number:08}-{part}.arrow")
-            shard, part = _Shard(), part + 1
-    shard.write(task.folder / f"{task.number:08}-{part}.arrow")
-    return ShardDone(len(task.files) - rejects, rejects)
+            write()
+            shard = _Shard()
+    write()
+    return ShardDone(len(task.files), tuple(written))
 
 
 @cache
@@ -165,9 +173,10 @@ class _Shard:
         path = printable(file.path)
         self._add_fixed(file, path, {"@key": reject_key(path), "@is_row": False}, error)
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path) -> bool:
+        """Whether there was anything to write."""
         if not self._fixed["@key"]:
-            return
+            return False
         rows = len(self._fixed["@key"])
         arrays = [pa.array(self._fixed[name], FIXED.field(name).type) for name in FIXED.names]
         fields = list(FIXED)
@@ -176,6 +185,7 @@ class _Shard:
             fields.append(field_)
             arrays.append(built)
         write_shard(pa.table(arrays, pa.schema(fields)).sort_by("@key"), path)
+        return True
 
     def _add_fixed(self, file: ListedFile, path: str, known: dict[str, Any], error: DicomError | None) -> None:
         known["file_path"], known["file_bytes"] = path, file.size
