@@ -13,6 +13,7 @@ import pytest
 from mammoscope.search.owners import Owner, is_gone, owner_from
 from mammoscope.search.trials import OWNER
 
+from ..fork_server import SERVER
 from . import searching
 
 
@@ -122,7 +123,7 @@ def test_fifty_trials_of_one_worker_leave_memory_threads_and_files_flat(
         "tracking.register=never",
     )
     file = tmp_path / "measured.jsonl"
-    process = searching._processes.Process(target=_measured_command, args=(command, tmp_path / "printed", file))
+    process = SERVER.Process(target=_measured_command, args=(command, tmp_path / "printed", file))
     process.start()
     process.join()
     assert process.exitcode == 0, (tmp_path / "printed").read_text()
