@@ -133,8 +133,9 @@ def _table(root: Path, table: Path, processes: int) -> None:
     headers_table(root, table, workers=processes)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+def measured(about: str | None, speed: Callable[[Path, int, int, int], bool], table: Work) -> int:
+    """What the command line asks for: the speed, or the memory that making a table takes. 0: the targets are met."""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--files", type=int, default=FILES_IN_CBIS_DDSM)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", action="store_true", help="measure memory in place of speed")
@@ -142,9 +143,9 @@ def main() -> int:
     processes = min(2, len(os.sched_getaffinity(0)))
     with tempfile.TemporaryDirectory() as scratch:
         if asked.memory:
-            return int(not measure_memory(_table, Path(scratch), processes))
-        return int(not measure_speed(Path(scratch), asked.files, asked.rounds, processes))
+            return int(not measure_memory(table, Path(scratch), processes))
+        return int(not speed(Path(scratch), asked.files, asked.rounds, processes))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measured(__doc__, measure_speed, _table))

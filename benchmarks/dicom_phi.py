@@ -6,16 +6,14 @@ measured is work, not the disk. dicom-anonymizer is run in one process, as its o
 result again nor looks at what it does not know.
 """
 
-import argparse
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from dicom_headers import FILES_IN_CBIS_DDSM, measure_memory, write_tree
+from dicom_headers import measured, write_tree
 from dicomanonymizer.simpledicomanonymizer import anonymize_dicom_file
 
 from mammoscope.collection.headers import headers_table
@@ -62,19 +60,6 @@ def measure_deidentify(scratch: Path, paths: list[Path], processes: int) -> None
     print(f"deidentify, flushed and read again, {processes} processes: {ours / peer:.2f} x dicom-anonymizer ({each})")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--files", type=int, default=FILES_IN_CBIS_DDSM)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--memory", action="store_true", help="measure memory in place of speed")
-    asked = parser.parse_args()
-    console.quiet = True
-    processes = min(2, len(os.sched_getaffinity(0)))
-    with tempfile.TemporaryDirectory() as scratch:
-        if asked.memory:
-            return int(not measure_memory(phi, Path(scratch), processes))
-        return int(not measure_speed(Path(scratch), asked.files, asked.rounds, processes))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    console.quiet = True
+    sys.exit(measured(__doc__, measure_speed, phi))

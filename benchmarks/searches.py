@@ -25,20 +25,12 @@ from mammoscope.config import PhantomConfig
 from mammoscope.phantom import write_phantom
 from mammoscope.search.trials import RUN
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # what tests have for it, too
+
+from tests.small import SMALL
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 PHANTOM = PhantomConfig(patients=60, seed=1, d_prime=2.5, height_px=256, width_px=176, test_fraction=0.3)
-SMALL = (
-    "store.workers=1",
-    "split.validation_fraction=0.4",
-    "model=timm",
-    "model.backbone=resnet10t",
-    "image.height_px=32",
-    "image.width_px=32",
-    "trainer.epochs=2",
-    "trainer.batch_size=16",
-    "trainer.device=cpu",
-    "tracking.register=never",
-)
 TRIAL_S, PEER_TIMES = 0.5, 10.0
 
 
@@ -50,7 +42,7 @@ def command(folder: Path, home: str, *more: str) -> list[str]:
         f"tracking.home={folder}/{home}",
         f"hydra.run.dir={folder}/{home}/hydra",
     )
-    return [sys.executable, str(CHECKOUT / "train.py"), *more, *places, *SMALL]
+    return [sys.executable, str(CHECKOUT / "train.py"), *more, *places, *SMALL, "tracking.register=never"]
 
 
 def timed(arguments: list[str], folder: Path) -> float:

@@ -13,16 +13,12 @@ import json
 import math
 import os
 import random
-import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -34,6 +30,10 @@ from mammoscope.search.storage import open_storage
 from mammoscope.search.trials import OVERRIDES, Claimed
 from mammoscope.vocabulary import Direction, PrunerName, SamplerName
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # what tests have for it, too
+
+from tests.search import postgresql
+
 SPACE: dict[str, Range] = {
     "lr": Real(1e-5, 1e-1, log=True),
     "width": Whole(1, 64),
@@ -42,8 +42,6 @@ SPACE: dict[str, Range] = {
 }
 STEPS, FINISHED, TIMED = 4, 1000, 20
 PROCESSES, TOGETHER = 4, 400
-POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-AS_POSTGRES = ("runuser", "-u", "postgres", "--") if os.getuid() == 0 else ()  # it does not run as root
 SHARE = 0.01
 
 
@@ -124,10 +122,12 @@ def one_trial(search: Search) -> tuple[float, float, float]:
 def together(folder: Path) -> bool:
     places = {"SQLite": f"sqlite:///{folder}/together.db"}
     met = four_processes("SQLite", places["SQLite"], folder)
-    if not POSTGRESQL:
+    if not postgresql.BINARIES:
         print("together: PostgreSQL: skipped, it is not installed")
         return met
-    with postgresql(folder / "postgresql") as url:
+    place = folder / "postgresql"
+    place.mkdir()
+    with postgresql.server(place) as url:
         return four_processes("PostgreSQL", url, folder) and met
 
 
@@ -173,30 +173,6 @@ def forked(job: Callable[[], object]) -> int:
             os._exit(1)
         os._exit(0)
     return pid
-
-
-@contextmanager
-def postgresql(folder: Path) -> Iterator[str]:
-    """The URL of a server that lives as long as the block."""
-    binaries, data = POSTGRESQL[-1].parent, folder / "data"
-    folder.mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    if AS_POSTGRES:
-        folder.parent.chmod(0o711)  # the temporary folder lets nobody else through
-        shutil.chown(folder, "postgres")
-
-    def run(*words: object) -> None:
-        subprocess.run([*AS_POSTGRES, *map(str, words)], check=True, capture_output=True, cwd="/")
-
-    run(binaries / "initdb", "-D", data, "-U", "searcher", "--auth=trust", "--no-sync")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c fsync=off"
-    run(binaries / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start")
-    try:
-        yield f"postgresql://searcher:secret@127.0.0.1:{port}/postgres"
-    finally:
-        run(binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop")
 
 
 def main() -> int:

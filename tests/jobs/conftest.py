@@ -10,6 +10,8 @@ from mammoscope.compose import compose_config
 from mammoscope.config import PhantomConfig, TrainConfig
 from mammoscope.phantom import write_phantom
 
+from ..small import small_run
+
 
 @pytest.fixture(scope="session")
 def phantom_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -30,24 +32,7 @@ def configure_in(phantom_root: Path, store_root: Path) -> Callable[..., TrainCon
     """(home, *overrides) -> the config of a run of seconds, tracked in `home`."""
 
     def compose(home: Path, *overrides: str) -> TrainConfig:
-        return compose_config(
-            [
-                f"source.root={phantom_root}",
-                f"store.root={store_root}",
-                "store.workers=1",
-                "split.validation_fraction=0.4",
-                f"tracking.uri=sqlite:///{home}/mlflow.db",
-                f"tracking.home={home}",
-                "model=timm",
-                "model.backbone=resnet10t",
-                "image.height_px=32",
-                "image.width_px=32",
-                "trainer.epochs=2",
-                "trainer.batch_size=16",
-                "trainer.device=cpu",
-                *overrides,
-            ]
-        )
+        return compose_config([*small_run(phantom_root, store_root, home), *overrides])
 
     return compose
 

@@ -7,28 +7,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from ..fork_server import SERVER
-
-SMALL = (  # trials of a second
-    "store.workers=1",
-    "split.validation_fraction=0.4",
-    "model=timm",
-    "model.backbone=resnet10t",
-    "image.height_px=32",
-    "image.width_px=32",
-    "trainer.epochs=2",
-    "trainer.batch_size=16",
-    "trainer.device=cpu",
-)
+from ..small import small_run
 
 
 def small(phantom_root: Path, store_root: Path, home: Path, *overrides: str) -> list[str]:
-    places = (
-        f"source.root={phantom_root}",
-        f"store.root={store_root}",
-        f"tracking.uri=sqlite:///{home}/mlflow.db",
-        f"tracking.home={home}",
-    )
-    return ["search=quick", *places, *SMALL, *overrides]
+    return ["search=quick", *small_run(phantom_root, store_root, home), *overrides]
 
 
 def start(overrides: list[str], printed: Path, *, multirun: bool = True) -> BaseProcess:
