@@ -103,6 +103,8 @@ def jpeg_2000(comment: bytes) -> bytes:
         (jpeg(b"", b"Exif\0\0II"), True),
         (jpeg_2000(b"\0\1Created by OpenJPEG version 2.5.0"), False),
         (jpeg_2000(b"\0\1Anna"), True),
+        (jpeg(b"Anna Zybrandt").replace(b"\xff\xfe", b"\xff\xff\xff\xfe"), True),
+        (jpeg_2000(b"").replace(b"\xff\x90", b"\xff\x90\0\x0a" + bytes(8) + b"\xff\x64\0\x0fAnna Zybrandt"), True),
         (jpeg(b"") + b"\0" * 8, False),
         (jpeg(b"") + b"Anna Zybrandt", True),
         (jpeg(b"") + bytes(100_000) + b"Anna Zybrandt", True),

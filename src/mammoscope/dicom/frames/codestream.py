@@ -1,6 +1,7 @@
 """What a compressed frame says of itself, read before it is decoded: two kilobytes can unfold to gigabytes, and some
 decoders make half a picture, or one of another size, without a word."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -8,7 +9,7 @@ from typing import Final
 END_OF_IMAGE: Final = b"\xff\xd9"
 # every SOFn of ISO/IEC 10918-1, and SOF55 of JPEG-LS; C4, C8 and CC are tables
 _FRAME_MARKERS: Final = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
-_START_OF_SCAN: Final = 0xDA
+START_OF_SCAN: Final = 0xDA
 _JPEG_LS_FRAME: Final = 0xF7
 _USUAL_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC3, _JPEG_LS_FRAME})  # progressive ones may have scans without end
 _RLE_HEADER_BYTES: Final = 64
@@ -30,21 +31,14 @@ def read_jpeg(stream: bytes) -> Codestream | None:
     """Of JPEG and JPEG-LS; None where the stream is neither, or ends before it says its size."""
     if not stream.startswith(b"\xff\xd8"):
         return None
-    at, said, frame, near = 2, None, 0, 0
-    while at + 4 <= len(stream) and stream[at] == 0xFF:
-        marker, length = stream[at + 1], int.from_bytes(stream[at + 2 : at + 4])
-        if marker == 0xFF:  # fill bytes may stand before any marker
-            at += 1
-            continue
+    said, frame, near = None, 0, 0
+    for marker, at, length in segments(stream, START_OF_SCAN):
         if marker in _FRAME_MARKERS and at + 10 <= len(stream):
             frame = marker
             rows, columns = int.from_bytes(stream[at + 5 : at + 7]), int.from_bytes(stream[at + 7 : at + 9])
             said = stream[at + 4], rows, columns, stream[at + 9]
-        if marker == _START_OF_SCAN:
-            if frame == _JPEG_LS_FRAME and at + 2 + length <= len(stream) and length >= 6:
-                near = stream[at + length - 1]  # third from the end: NEAR, interleave mode, point transform
-            break
-        at += 2 + max(length, 2)
+        if marker == START_OF_SCAN and frame == _JPEG_LS_FRAME and at + 2 + length <= len(stream) and length >= 6:
+            near = stream[at + length - 1]  # third from the end: NEAR, interleave mode, point transform
     if said is None:
         return None
     fault = "" if is_ended(stream) else "the compressed picture has no end"
@@ -58,6 +52,23 @@ def read_jpeg(stream: bytes) -> Codestream | None:
         fault=fault,
         is_odd=frame not in _USUAL_FRAMES,
     )
+
+
+def segments(stream: bytes, last: int) -> Iterator[tuple[int, int, int]]:
+    """Of JPEG, JPEG-LS and JPEG 2000: marker, where it stands, and the length that follows it, up to a marker `last`.
+
+    The length counts its own two bytes; so many need not be there.
+    """
+    at = 2
+    while at + 4 <= len(stream) and stream[at] == 0xFF:
+        marker, length = stream[at + 1], int.from_bytes(stream[at + 2 : at + 4])
+        if marker == 0xFF:  # fill bytes may stand before any marker
+            at += 1
+            continue
+        yield marker, at, length
+        if marker == last:
+            return
+        at += 2 + max(length, 2)
 
 
 def is_ended(stream: bytes) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from mammoscope.dicom.frames.codestream import is_ended
+from mammoscope.dicom.frames.codestream import START_OF_SCAN, is_ended, segments
 from mammoscope.dicom.frames.facts import stated_facts
 from mammoscope.dicom.layout import Layout, Pixels
 from mammoscope.dicom.privacy.identity import Identity
@@ -18,7 +18,7 @@ _JPEG, _JPEG_2000 = b"\xff\xd8", b"\xff\x4f\xff\x51"
 _COMMENT, _COMMENT_2000 = 0xFE, 0x64
 _APPLICATION: Final = range(0xE0, 0xF0)
 _NO_TEXT: Final = (b"JFIF\0", b"LJIF\0", b"Adobe", b"SPIFF", b"mrfx")  # what application segments begin with
-_SCAN, _TILE = 0xDA, 0x90
+_TILE_DATA: Final = 0x93  # a tile may have comments before it, too
 _WORD: Final = re.compile(rb"[^\W\d_]{2}")  # what has none says nothing
 # how encoders sign their work
 _ENCODERS: Final = re.compile(
@@ -79,14 +79,10 @@ def _fragments(stream: BinaryIO, pixels: Pixels) -> Iterator[tuple[bytes, bytes]
 
 
 def _comments(head: bytes) -> Iterator[bytes]:
-    is_2000, at = head.startswith(_JPEG_2000), 2
-    while at + 4 <= len(head) and head[at] == 0xFF:
-        marker, length = head[at + 1], int.from_bytes(head[at + 2 : at + 4], "big")
+    is_2000 = head.startswith(_JPEG_2000)
+    for marker, at, length in segments(head, _TILE_DATA if is_2000 else START_OF_SCAN):
         value = head[at + 4 : at + 2 + length]
-        if marker == (_TILE if is_2000 else _SCAN) or length < 2:
-            return
         if marker == (_COMMENT_2000 if is_2000 else _COMMENT):
             yield value
         if not is_2000 and marker in _APPLICATION and not value.startswith(_NO_TEXT):
             yield value
-        at += 2 + length
